@@ -32,8 +32,8 @@ class Settings(BaseSettings):
     """Name of the encoder: auto, names, toy, or a model of `whichpic models list`."""
     language: str = "auto"
     """Language of questions: auto (that of what was said), en or zh."""
-    max_pixels: int = 200_000_000
-    """A picture with more pixels than this is refused before it is decoded."""
+    max_pixels: int = 50_000_000
+    """A picture that would have more pixels than this once decoded (large JPEGs are decoded smaller) is refused."""
     hub: str = "huggingface"
     """The hub: huggingface (HF_ENDPOINT is honoured) or modelscope."""
     offline: bool = False
