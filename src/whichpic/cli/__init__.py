@@ -1,0 +1,38 @@
+"""The command line: `whichpic COMMAND`. Every command parses, calls the library and prints; errors are one line and exit 2.
+
+One file per command; heavy imports stay inside the commands, so that `whichpic --help` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Entry point of the `whichpic` program."""
+    from whichpic.cli.app import app
+    from whichpic.errors import WhichpicError
+
+    try:
+        app(standalone_mode=True)
+    except WhichpicError as error:
+        _fail(" ".join(str(error).split()), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("stopped; what was done is kept, and the same command goes on from there", 130)
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough (`whichpic find ... | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        if error.errno in (28, 27, 122):
+            _fail(f"the disk is full: {error.filename or error.strerror}; what was committed is kept", 2)
+        _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 2)
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stdout.flush()
+    print(f"whichpic: {message}", file=sys.stderr)
+    sys.exit(code)

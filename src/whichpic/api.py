@@ -1,0 +1,204 @@
+"""whichpic from Python, in five lines. Called by people, cli and web; puts the rooms together and decides nothing itself.
+
+    from whichpic import Album
+    album = Album.open("~/Pictures")
+    album.index()
+    for found in album.find("a dog on a beach"): print(found.picture.paths[0], found.p)
+    session = album.session(); session.say("a dog"); print(session.question.text)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from whichpic.errors import EncoderError, SessionError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from PIL.Image import Image
+
+    from whichpic.album.indexing import Progress, Report
+    from whichpic.album.store import Store
+    from whichpic.dialogue import Session, Shown, Term
+    from whichpic.search.gallery import Gallery
+    from whichpic.types import Encoder, Fact, Seer
+
+
+class Album:
+    """A folder of pictures, made searchable."""
+
+    def __init__(self, store: Store, encoder: Encoder) -> None:
+        self.store = store
+        self.encoder = encoder
+        self._gallery: Gallery | None = None
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        encoder: str | Encoder = "auto",
+        store: str | Path | None = None,
+        fetch: Callable[[str], object] | None = None,
+    ) -> Album:
+        """Open a folder. `encoder` is a name (`auto`: the one that the album was indexed with, else the best to be had).
+
+        `store` says where the index is kept, if not in the folder. `fetch(name)` is called for weights that are missing.
+        Raises AlbumError, ModelError or EncoderError, each with one line that says what to do.
+        """
+        opened = _opened(Path(folder).expanduser(), None if store is None else Path(store).expanduser())
+        if not isinstance(encoder, str):
+            return cls(opened, encoder)
+        from whichpic.encoders import open_encoder
+
+        wanted = cls._name_of(opened, encoder)
+        return cls(opened, open_encoder(wanted, fetch=fetch))
+
+    @staticmethod
+    def _name_of(store: Store, encoder: str) -> str:
+        """`auto` means what the album already has vectors of, before what could be had: switching costs an index."""
+        from whichpic.encoders import name_of_id
+        from whichpic.settings import settings
+
+        if encoder == "auto":
+            encoder = settings().encoder
+        if encoder == "auto" and store.encoders():
+            return name_of_id(store.encoders()[-1])
+        return encoder
+
+    def index(
+        self,
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+        captions: str | Path | None = None,
+        **options: Any,
+    ) -> Report:
+        """Bring the index up to date with the folder; see `album.indexing.index` for the options."""
+        from whichpic.album.indexing import index
+        from whichpic.album.store import Store
+
+        root, home = self.store.root, self.store.home
+        self.store.close()
+        self.store = Store.open(root, store=None if home == root / ".whichpic" else home, create=True)
+        report = index(self.store, self.encoder, seer=self._seer(), on_progress=on_progress,
+                       captions=None if captions is None else Path(captions).expanduser(), **options)  # fmt: skip
+        self._gallery = None
+        return report
+
+    def _seer(self) -> Seer | None:
+        from whichpic.encoders.seeing import seer_or_none
+
+        return seer_or_none()
+
+    @property
+    def gallery(self) -> Gallery:
+        """The album as it can be searched now. Raises EncoderError where it was never indexed."""
+        if self._gallery is None:
+            from whichpic.search.gallery import Gallery
+
+            self._gallery = Gallery.of(self.store, self.encoder)
+        return self._gallery
+
+    def find(
+        self,
+        *texts: str,
+        like: Sequence[str | Path | Image] = (),
+        unlike: Sequence[str | Path | Image] = (),
+        plus: Sequence[tuple[float, str]] = (),
+        minus: Sequence[tuple[float, str]] = (),
+        where: Sequence[str] = (),
+        k: int = 12,
+    ) -> list[Shown]:
+        """The k pictures that fit best: texts, pictures and weighted texts for and against, under filters.
+
+        `like` and `unlike` take a path, a picture id of this album or a PIL image; `where` conditions like `has=dog`.
+        """
+        session = self.session(keep=False)
+        terms = [_text(text) for text in texts]
+        terms += [self.term(picture) for picture in like] + [self.term(picture, weight=-1) for picture in unlike]
+        terms += [_text(text, weight) for weight, text in plus] + [_text(text, -weight) for weight, text in minus]
+        if where:
+            session.filter(*where)
+        if terms:
+            session.say_terms(terms)
+        elif not where:
+            raise SessionError("nothing to look for: give words, a picture or a filter")
+        return session.results(k)
+
+    def term(self, picture: str | Path | Image, *, weight: float = 1.0) -> Term:
+        """A picture as part of a query."""
+        from whichpic.dialogue import Term
+
+        if isinstance(picture, str | Path):
+            known = self._known(str(picture))
+            if known is not None:
+                return Term(picture=known, name=str(picture), weight=weight)
+            from whichpic.album.decode import decode
+
+            image, name = decode(Path(picture).expanduser()).image, str(picture)
+        else:
+            image, name = picture, "a picture"
+        return Term.of_vector(self.gallery.encode_picture(image), name, weight)
+
+    def _known(self, name: str) -> str | None:
+        if name in self.gallery.positions:
+            return name
+        by_path = {path: picture.id for picture in self.gallery.pictures for path in picture.paths}
+        return by_path.get(name.replace("\\", "/"))
+
+    def session(self, resume: str | Path | None = None, *, keep: bool = True, **options: Any) -> Session:
+        """A new session, or one that was kept: by its id, or by the path of its file."""
+        from whichpic.dialogue import Session
+
+        folder = self.store.sessions if keep else None
+        if resume is None:
+            return Session(self.gallery, folder=folder, **options)
+        path = Path(resume).expanduser()
+        if not path.exists():
+            path = self.store.sessions / f"{Path(str(resume)).name}.jsonl"
+        if not path.exists():
+            raise SessionError(f"no session '{resume}' in {self.store.sessions}")
+        return Session.resume(self.gallery, path, folder=folder, **options)
+
+    def sessions(self) -> list[Path]:
+        """The files of the sessions that were kept, newest first."""
+        return sorted(self.store.sessions.glob("*.jsonl"), reverse=True) if self.store.sessions.is_dir() else []
+
+    def facts(self, picture: str) -> tuple[Fact, ...]:
+        """What is known of a picture, by its id or its path in the album."""
+        known = self._known(picture)
+        if known is None:
+            raise EncoderError(f"the album has no picture {picture}")
+        return self.gallery.facts_of(known)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+    def __enter__(self) -> Album:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _opened(folder: Path, store: Path | None) -> Store:
+    """The store of a folder, made where there is none yet."""
+    from whichpic.album.store import Store
+    from whichpic.errors import AlbumError
+
+    try:
+        return Store.open(folder, store=store)
+    except AlbumError:
+        return Store.open(folder, store=store, create=True)
+
+
+def _text(text: str, weight: float = 1.0) -> Term:
+    from whichpic.dialogue import Term
+
+    return Term(text=text, weight=weight)

@@ -1,0 +1,43 @@
+"""The commands, put together. Called by `cli.main`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from whichpic.cli import demo, find, index, models, talk
+
+app = typer.Typer(
+    name="whichpic",
+    help="Find the picture in your head by talking about it.\n\n"
+    "Begin with: whichpic index ~/Pictures, then: whichpic talk ~/Pictures",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+app.command("index")(index.index)
+app.command("find")(find.find)
+app.command("talk")(talk.talk)
+app.command("facts")(find.facts)
+app.command("show")(index.show)
+app.add_typer(models.app, name="models")
+app.command("doctor")(models.doctor)
+app.command("demo")(demo.demo)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from whichpic import __version__
+
+        print(f"whichpic {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass

@@ -1,0 +1,69 @@
+"""Opening an album for a command: fetches weights that are missing, with a word about it. Called by cli only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from whichpic.cli.output import note, progress
+
+if TYPE_CHECKING:
+    from whichpic.api import Album
+    from whichpic.models.files import Progress
+    from whichpic.types import Encoder
+
+
+def fetch(name: str) -> None:
+    """Get the weights of a model or of a set, saying what is fetched for what is kept."""
+    from whichpic import models
+
+    models.get(name, on_progress=fetching())
+
+
+def fetching() -> Callable[[Progress], None]:
+    """A callback that shows fetching: one line that counts up on a terminal, a line per thing elsewhere."""
+    last = ""
+
+    def show(now: Progress) -> None:
+        nonlocal last
+        from whichpic.models.files import megabytes
+
+        counted = f"{now.what}  {megabytes(now.done)} of {megabytes(now.total)}" if now.total and now.done else now.what
+        if sys.stderr.isatty():
+            sys.stderr.write(("\n" if last and last != now.what else "\r") + counted + "\x1b[K")
+            if not now.total:
+                sys.stderr.write("\n")
+            sys.stderr.flush()
+        elif now.what != last:
+            note(f"  {now.what}")
+        last = now.what if now.total or not sys.stderr.isatty() else ""
+
+    return show
+
+
+def open_album(folder: Path, *, encoder: str, store: Path | None = None, quiet: bool = False) -> Album:
+    """The album of a folder, its encoder named in one line on standard error."""
+    from whichpic.api import Album
+
+    album = Album.open(folder, encoder=encoder, store=store, fetch=fetch)
+    if not quiet:
+        say_encoder(album.encoder)
+    return album
+
+
+def say_encoder(encoder: Encoder) -> None:
+    """One clear line: which encoder, what it understands, and the one command that gets a better one."""
+    from whichpic.encoders import what_is_better
+
+    better = what_is_better(encoder)
+    note(f"encoder: {encoder.describe}" + (f"; a better one: {better}" if better else ""))
+
+
+def ensure_indexed(album: Album, *, quiet: bool = False) -> None:
+    """Index the album where it never was, so that the first `find` or `talk` just works."""
+    if album.store.vectors(album.encoder.id) is None:
+        note("this album is not indexed yet with this encoder; doing it now (Ctrl-C keeps what is done)")
+        with progress(quiet) as show:
+            album.index(on_progress=show)

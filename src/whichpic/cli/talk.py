@@ -1,0 +1,238 @@
+"""`whichpic talk`: the conversation in a terminal. Works with piped input too: one line is one thing said."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from whichpic.cli.index import EncoderOption, FolderArgument, StoreOption
+from whichpic.cli.open import ensure_indexed, open_album
+from whichpic.cli.output import listing, note
+from whichpic.errors import SessionError, WhichpicError
+
+if TYPE_CHECKING:
+    from whichpic.api import Album
+    from whichpic.dialogue import Question, Session
+
+HELP = """say anything that is in the picture ("a dog on grass, no people"); whichpic shows pictures and asks
+  1 2 3 ...           answer by option        ?              not sure (the next question is ready)
+  free words          answer, or say more     /ask 2         take the second question instead
+  /more 2 5           more like these         /less 1        less like this one
+  /this 3             this is it              /why 3         why this picture is where it is
+  /filter has=dog     only these              /filter        lift the filters
+  /undo               take the last one back  /like FILE     a picture as the query
+  /show 30            a longer list           /say WORDS     say it, whatever the question is
+  /branch             go on in a copy         /save FILE     keep the session there too
+  /help   /quit       (the session is kept: whichpic talk ALBUM --resume ID)"""
+
+
+def talk(
+    album: FolderArgument,
+    words: Annotated[list[str] | None, typer.Argument(help="The first thing to say.")] = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with a session: its id, 'last', or a file.")] = None,
+    asker: Annotated[str, typer.Option(help="Who proposes questions: facts, pick, or both.")] = "facts,pick",
+    chooser: Annotated[str, typer.Option(help="Who chooses among them: eig, kl, first or random.")] = "eig",
+    language: Annotated[str, typer.Option(help="Language of the questions: auto, en or zh.")] = "auto",
+    pictures: Annotated[bool, typer.Option(help="Show the pictures, where the terminal can.")] = True,
+    k: Annotated[int, typer.Option("-k", help="How many to show.")] = 8,
+    encoder: EncoderOption = "auto",
+    store: StoreOption = None,
+) -> None:
+    """Find a picture by talking: say what you remember, look, answer a question, look again.
+
+    Example: whichpic talk ~/Pictures a dog
+    """
+    from whichpic.settings import settings
+
+    language = language if language != "auto" else settings().language
+    if language not in ("auto", "en", "zh"):
+        raise SessionError(f"the language of questions is auto, en or zh, not '{language}'")
+    with open_album(album, encoder=encoder, store=store) as opened:
+        ensure_indexed(opened)
+        if resume == "last":
+            kept = opened.sessions()
+            if not kept:
+                raise SessionError(f"no session was kept for {album} yet")
+            resume = str(kept[0])
+        session = opened.session(resume, asker=asker, choose_by=chooser, language=language)
+        if session.note:
+            note(session.note)
+        said = [" ".join(words)] if words else []
+        Conversation(opened, session, k=k, pictures=pictures).run(said)
+
+
+class Conversation:
+    """One session on a terminal. `run` reads lines; `line` does one of them."""
+
+    def __init__(self, album: Album, session: Session, *, k: int = 8, pictures: bool = True) -> None:
+        self.album = album
+        self.session = session
+        self.k = k
+        self.pictures = pictures
+        self._question: Question | None = None
+
+    def run(self, first: Iterable[str] = (), lines: Iterable[str] | None = None, *, echo: bool | None = None) -> None:
+        """Until the picture is found or the input ends. `lines` stands in for the keyboard."""
+        echo = (lines is not None or not sys.stdin.isatty()) if echo is None else echo
+        if not self.session.events:
+            print(f"{self.session.gallery.n} pictures. What do you remember of the one you are looking for? (/help)")
+        else:
+            self.turn()
+        for line in first:
+            print(f"> {line}")
+            if not self.line(line):
+                return
+        for line in self._typed() if lines is None else lines:
+            if echo:
+                print(f"> {line}", flush=True)
+            if not self.line(line):
+                break
+        if self.session.path is not None and self.session.events and self.session.chosen is None:
+            note(f"kept as {self.session.id}; go on with: whichpic talk {self.album.store.root} --resume {self.session.id}")
+
+    def line(self, line: str) -> bool:
+        """One line of input. False where the conversation is over. An error is a line of output, and nothing changes."""
+        line = line.strip()
+        try:
+            if line.startswith("/"):
+                return self._command(line)
+            if not line and self._question is None:
+                return True
+            self._said(line)
+        except WhichpicError as error:
+            note(f"  {error}")
+            return True
+        self.turn()
+        return self.session.chosen is None
+
+    def turn(self) -> None:
+        """Show the pictures, then the question."""
+        found = self.session.results(self.k)
+        if not found:
+            print("no picture passes the filters; /filter lifts them, /undo takes the last one back")
+            return
+        listing(found, self.album.store, pictures=self.pictures)
+        fitting, total = self.session.fitting, int(self.session.belief.mask.sum())
+        print(f"it is among the first {fitting} of {total} pictures, with a probability of 90 %")
+        self._ask(self.session.question)
+
+    def _said(self, line: str) -> None:
+        question = self._question
+        if question is None:
+            self.session.say(line)
+        elif line in ("", "?"):
+            self.session.answer(None, question=question)
+        elif line.isdigit() and 1 <= int(line) <= len(question.options):
+            self.session.answer(int(line) - 1, question=question)
+        else:
+            self.session.answer(line, question=question)
+
+    def _ask(self, question: Question | None) -> None:
+        self._question = question
+        if question is None:
+            return
+        chinese = self.session.language_now == "zh"
+        options = "   ".join(f"[{n}] {self._option(question, n - 1)}" for n in range(1, len(question.options) + 1))
+        print(f"? {question.text}   {options}   [?] {'不确定' if chinese else 'not sure'}", flush=True)
+
+    def _option(self, question: Question, position: int) -> str:
+        option = question.options[position]
+        if question.source != "pick" or option.value not in self.session.gallery.positions:
+            return option.text
+        picture = self.session.gallery.pictures[self.session.gallery.positions[option.value]]
+        return picture.paths[0] if picture.paths else picture.id
+
+    def _command(self, line: str) -> bool:
+        name, _, rest = line[1:].partition(" ")
+        session = self.session
+        match name:
+            case "quit" | "q" | "exit":
+                return False
+            case "help" | "h" | "?":
+                print(HELP)
+                return True
+            case "why":
+                self._why(self._pictures(rest)[0])
+                return True
+            case "save":
+                print(f"saved: {session.save(Path(rest.strip() or f'{session.id}.jsonl').expanduser())}")
+                return True
+            case "ask":
+                ready = session.questions(3)
+                number = int(rest) if rest.strip().isdigit() else 2
+                if not 1 <= number <= len(ready):
+                    raise SessionError(f"{len(ready)} questions are ready")
+                self._ask(ready[number - 1])
+                return True
+            case "show":
+                self.k = int(rest) if rest.strip().isdigit() else self.k
+            case "more":
+                session.mark(more=self._pictures(rest))
+            case "less":
+                session.mark(less=self._pictures(rest))
+            case "this":
+                session.choose(self._pictures(rest)[0])
+                self._found()
+                return False
+            case "undo":
+                session.undo()
+            case "say":
+                session.say(rest)
+            case "like":
+                session.say_terms([self.album.term(rest.strip())])
+            case "filter":
+                session.filter(*shlex.split(rest))
+            case "branch":
+                self.session = session.branch()
+                print(f"a copy: {self.session.id}")
+            case _:
+                raise SessionError(f"there is no /{name}; /help lists what there is")
+        self.turn()
+        return True
+
+    def _pictures(self, numbers: str) -> list[str]:
+        """The ids of pictures by their rank in the list, or by a path."""
+        shown = {str(each.rank): each.picture.id for each in self.session.results(max(self.k, 8))}
+        wanted = numbers.replace(",", " ").split()
+        if not wanted:
+            raise SessionError("say which picture, by its number in the list")
+        found = []
+        for each in wanted:
+            if each not in shown:
+                raise SessionError(f"there is no picture {each} in the list")
+            found.append(shown[each])
+        return found
+
+    def _why(self, picture: str) -> None:
+        for reason in self.session.why(picture):
+            print(f"  {reason.sign:9s} {reason.value:+6.2f}  {reason.what}")
+
+    def _found(self) -> None:
+        chosen = self.session.chosen
+        assert chosen is not None
+        picture = self.session.gallery.pictures[self.session.gallery.positions[chosen]]
+        turns = len(self.session.events) - 1
+        where = self.album.store.root / picture.paths[0] if picture.paths else chosen
+        print(f"found, after {turns} turn{'s' if turns != 1 else ''}: {where}")
+
+    def _typed(self) -> Iterator[str]:
+        interactive = sys.stdin.isatty()
+        if interactive:
+            import contextlib
+
+            with contextlib.suppress(ImportError):
+                import readline  # noqa: F401  gives input() its editing and history
+        while True:
+            try:
+                line = input("> " if interactive else "")
+            except (EOFError, KeyboardInterrupt):
+                print()
+                return
+            yield line
+
+

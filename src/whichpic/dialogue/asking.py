@@ -1,0 +1,150 @@
+"""Askers: which questions could be asked now. Plain functions (gallery, belief, records, language) -> questions.
+
+`facts` asks about what the pictures hold and needs no model; `pick` shows pictures and asks which is closest. Both only
+propose; a chooser picks. What was asked, or is known from what was said, is not proposed again. Called by session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from whichpic.dialogue.choosing import CANDIDATES
+from whichpic.dialogue.events import Answered, Question, Record, Said
+from whichpic.dialogue.likelihood import COUNTS, NO, OTHER, YES
+from whichpic.dialogue.phrases import ask
+from whichpic.dialogue.sampling import sample
+from whichpic.errors import QueryError
+from whichpic.words import vocabulary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from whichpic.dialogue.belief import Belief
+    from whichpic.search.gallery import Gallery
+    from whichpic.types import Rows
+
+    Weights = NDArray[np.float64]
+
+KINDS = ("person", "animal", "vehicle", "food", "furniture", "building", "plant", "clothing", "electronics", "art")
+_CATEGORICAL = {
+    "people": ("none", "one", "two", "several"),
+    "place": ("indoors", "outdoors"),
+    "light": ("day", "night", "bright", "dark"),
+}
+_WORTH = 0.02
+"""A thing is asked about when the candidates are not this sure of it, one way or the other."""
+_THINGS = 24
+_PICKED = 5
+
+
+def facts(gallery: Gallery, belief: Belief, records: Sequence[Record], language: str) -> list[Question]:
+    """Questions that the facts can score, most balanced things first."""
+    rows = belief.best(CANDIDATES)
+    weights = belief.p[rows] / max(float(belief.p[rows].sum()), 1e-300)
+    known = _known(records)
+    proposed = [
+        *_categories(gallery, rows, weights, language),
+        *_things(gallery, rows, weights, known, language),
+    ]
+    asked = {question.key for question in _asked(records)}
+    about = {(question.attribute, question.about) for question in _asked(records)}
+    return [q for q in proposed if q.key not in asked and (q.attribute, q.about) not in about]
+
+
+def pick(gallery: Gallery, belief: Belief, records: Sequence[Record], language: str) -> list[Question]:
+    """Which of these is closest? Members of the clusters of the best candidates, one of each near-duplicate group."""
+    rows = belief.best(100)
+    rows = rows[gallery.indexed[rows]]
+    _, firsts = np.unique(gallery.groups[rows], return_index=True)
+    rows = rows[np.sort(firsts)]
+    if len(rows) < 3:
+        return []
+    found = rows[sample("cluster", gallery.vectors(rows), _PICKED)]
+    pictures = tuple(gallery.ids[position] for position in found)
+    before = {picture for question in _asked(records) for picture in question.pictures}
+    if len(before & set(pictures)) > 1:
+        return []
+    return [ask("pick", (*pictures, OTHER), language=language, source="pick", asker="pick", pictures=pictures)]
+
+
+Asker = Callable[["Gallery", "Belief", "Sequence[Record]", str], "list[Question]"]
+
+
+def askers(names: str) -> tuple[Asker, ...]:
+    """The askers of a comma-separated list of names. Raises QueryError with the names there are."""
+    found: list[Asker] = []
+    for name in filter(None, (part.strip() for part in names.split(","))):
+        match name:
+            case "facts":
+                found.append(facts)
+            case "pick":
+                found.append(pick)
+            case _:
+                raise QueryError(f"no asker is called '{name}'; there are facts and pick")
+    return tuple(found)
+
+
+def _asked(records: Sequence[Record]) -> list[Question]:
+    return [record.event.question for record in records if isinstance(record.event, Answered)]
+
+
+def _known(records: Sequence[Record]) -> set[str]:
+    """Things that what was said and answered already settles, either way."""
+    words = vocabulary()
+    known: set[str] = set()
+    for record in records:
+        if isinstance(record.event, Said):
+            for mention in words.mentions(record.event.text):
+                known |= {mention.concept.name, *words.ancestors(mention.concept.name)}
+                known |= set(words.descendants(mention.concept.name)) if mention.negated else set()
+        elif isinstance(record.event, Answered) and record.event.option is not None:
+            question = record.event.question
+            value = question.options[record.event.option].value
+            if question.attribute == "thing":
+                related = words.ancestors(question.about) if value == YES else words.descendants(question.about)
+                known |= {question.about, *related}
+            elif question.attribute == "kind" and value != OTHER:
+                known |= {value, *words.ancestors(value)}
+            elif question.attribute == "people":
+                known |= {"person", *words.descendants("person")} if value == "none" else {"person"}
+    return known
+
+
+def _things(
+    gallery: Gallery, rows: Rows, weights: Weights, known: set[str], language: str
+) -> list[Question]:
+    """Things that about half of the candidates hold come first; then how many of one that nearly all hold."""
+    table = gallery.facts
+    questions: list[tuple[float, Question]] = []
+    for name in table.things:
+        share = float(weights @ table.thing(name)[rows])
+        if name == "person" or not _WORTH < share < 1 - _WORTH:
+            continue
+        if name not in known:
+            questions.append((abs(share - 0.5), ask("thing", (YES, NO), about=name, language=language)))
+        if share > 0.3 and float(weights @ (table.count(name)[rows] > 1)) > _WORTH:
+            questions.append((abs(share - 0.5), ask("count", COUNTS, about=name, language=language)))
+    questions.sort(key=lambda pair: pair[0])
+    return [question for _, question in questions[:_THINGS]]
+
+
+def _categories(gallery: Gallery, rows: Rows, weights: Weights, language: str) -> list[Question]:
+    table = gallery.facts
+    questions: list[Question] = []
+    for attribute, values in _CATEGORICAL.items():
+        there = tuple(value for value in values if float(weights @ table.p(attribute, value)[rows]) > _WORTH)
+        if len(there) > 1:
+            questions.append(ask(attribute, values if attribute == "people" else there, language=language))
+    for attribute in ("colour", "scene"):
+        mass = {value: float(weights @ table.p(attribute, value)[rows]) for value in table.values(attribute)}
+        common = sorted((value for value in mass if mass[value] > _WORTH), key=lambda value: -mass[value])[:5]
+        if len(common) > 1:
+            questions.append(ask(attribute, (*common, OTHER), language=language))
+    kinds = {kind: float(weights @ table.thing(kind)[rows]) for kind in KINDS}
+    common = sorted((kind for kind in kinds if kinds[kind] > _WORTH), key=lambda kind: -kinds[kind])[:5]
+    if len(common) > 1:
+        questions.append(ask("kind", (*common, OTHER), language=language))
+    return questions

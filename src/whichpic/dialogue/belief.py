@@ -1,0 +1,238 @@
+"""The belief: log-probabilities over the pictures, a pure function of (gallery, events, settings). Called by session.
+
+    log b(i) = beta_T * E_T(i) + sum over answers, marks and denials of log p(event | i);  filters are a mask
+
+The formula and its reasons are in the design, section 2. Every summand is kept as a Part, so that each picture's place
+can be explained event by event; the parts add up to the log belief exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whichpic.dialogue.events import Answered, Filtered, Marked, Record, Said, Term
+from whichpic.dialogue.likelihood import answer_likelihood, denial_likelihood, mark_likelihood
+from whichpic.errors import SessionError
+from whichpic.search.base import top
+from whichpic.search.filters import Filter
+from whichpic.words import vocabulary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from whichpic.search.gallery import Gallery
+    from whichpic.types import Floats, Rows
+
+    Logs = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class BeliefSettings:
+    """The constants of the belief, all in one place. Sensible defaults, not yet fitted on dialogues.
+
+    weights: of the fields. beta, kappa: beta_T = beta / (1 + kappa T), T = number of sentences said minus one, because
+    evidence of later turns is not independent. alpha: share of the rewritten sentence. clip: no sentence counts for less
+    than -clip. eps: how often an answer is wrong, per source. silent, certain: probability of a "yes" where a detector
+    saw nothing, and where it was sure. scale: sharpness of picture choices and of encoder answers, in standard
+    deviations of the album's cosines. answerable: P(user can answer), by attribute.
+    """
+
+    weights: dict[str, float] = field(
+        default_factory=lambda: {"pictures": 1.0, "caption_words": 0.5, "caption_vectors": 0.8}
+    )
+    beta: float = 1.5
+    kappa: float = 0.15
+    alpha: float = 0.3
+    clip: float = 2.5
+    eps: dict[str, float] = field(default_factory=lambda: {"facts": 0.08, "encoder": 0.2, "pick": 0.15, "mark": 0.15})
+    silent: float = 0.08
+    certain: float = 0.97
+    scale: float = 1.5
+    answerable: dict[str, float] = field(
+        default_factory=lambda: {
+            "people": 0.9,
+            "thing": 0.85,
+            "scene": 0.85,
+            "kind": 0.9,
+            "place": 0.9,
+            "count": 0.7,
+            "colour": 0.6,
+            "light": 0.6,
+            "pick": 0.7,
+        }
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, for the header of a session."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> BeliefSettings:
+        """The settings of a header. Raises SessionError where a name is unknown."""
+        try:
+            return cls(**plain)
+        except TypeError as error:
+            raise SessionError(f"the session was written with other belief settings: {error}") from None
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one record adds to the log belief: `values` float64 [n]. `n` is the record's number, -1 for all together."""
+
+    n: int
+    kind: str  # said, denied, together, answered, marked
+    what: str
+    values: Logs
+
+
+@dataclass(frozen=True)
+class Belief:
+    """Log-probabilities over the pictures, not normalised, and the parts they are the sum of."""
+
+    parts: tuple[Part, ...]
+    mask: Mask
+
+    @cached_property
+    def log(self) -> Logs:
+        """The sum of the parts, float64 [n]; -inf where a filter excludes the picture."""
+        total = np.zeros(len(self.mask), dtype=np.float64)
+        for part in self.parts:
+            total += part.values
+        total[~self.mask] = -np.inf
+        return total
+
+    @cached_property
+    def p(self) -> Logs:
+        """Probabilities, float64 [n], summing to 1; all 0 where the filters leave nothing."""
+        if not self.mask.any():
+            return np.zeros(len(self.mask))
+        raised = np.exp(self.log - self.log.max())
+        share: Logs = raised / raised.sum()
+        return share
+
+    def best(self, k: int) -> Rows:
+        """Positions of the k most probable pictures, best first."""
+        return top(self.log, k)
+
+    def credible(self, level: float = 0.9) -> Rows:
+        """The smallest set of pictures that holds the target with probability `level`, most probable first."""
+        k = 64
+        while True:
+            best = self.best(k)
+            held = np.cumsum(self.p[best])
+            if len(best) < k or (len(held) and held[-1] >= level):
+                return best[: int(np.searchsorted(held, level)) + 1]
+            k *= 4
+
+
+def believe(gallery: Gallery, records: Sequence[Record], settings: BeliefSettings) -> Belief:
+    """The belief after the records that still count. Raises QueryError or SessionError where one does not fit."""
+    parts = _said(gallery, records, settings)
+    mask = np.ones(gallery.n, dtype=np.bool_)
+    for record in records:
+        event = record.event
+        if isinstance(event, Answered) and event.option is not None:
+            p = answer_likelihood(gallery, event.question, settings)[:, event.option]
+            label = f"{event.question.text} {event.question.options[event.option].text}"
+            parts.append(Part(record.n, "answered", label, np.log(p)))
+        elif isinstance(event, Marked):
+            parts.append(Part(record.n, "marked", _marked(event), mark_likelihood(gallery, event, settings)))
+        elif isinstance(event, Filtered):
+            held = Filter.parse(event.conditions).mask(gallery.pictures, gallery.facts)
+            mask = mask & held if event.conditions else np.ones(gallery.n, dtype=np.bool_)
+    return Belief(tuple(parts), mask)
+
+
+def _marked(event: Marked) -> str:
+    return ", ".join(filter(None, (f"{len(event.more)} liked" * bool(event.more), f"{len(event.less)} not" * bool(event.less))))
+
+
+def _said(gallery: Gallery, records: Sequence[Record], settings: BeliefSettings) -> list[Part]:
+    """The text evidence E_T, tempered, as one part per sentence and one for all of them rewritten as one."""
+    said = [(record, record.event) for record in records if isinstance(record.event, Said)]
+    parts: list[Part] = []
+    heard: list[tuple[Record, Said, Floats]] = []
+    for record, event in said:
+        evidence, denials = said_evidence(gallery, event, settings)
+        for what, values in denials:
+            parts.append(Part(record.n, "denied", what, np.log(values)))
+        if evidence is not None:
+            heard.append((record, event, evidence))
+    if not heard:
+        return parts
+    beta = settings.beta / (1 + settings.kappa * (len(heard) - 1))
+    rewritten = heard[-1][0].rewritten if len(heard) > 1 else ""
+    alpha = settings.alpha if rewritten else 0.0
+    for record, event, evidence in heard:
+        parts.append(Part(record.n, "said", _words_of(event), beta * (1 - alpha) * evidence.astype(np.float64)))
+    if alpha:
+        together, _ = said_evidence(gallery, Said.of(rewritten), settings)
+        if together is not None:
+            weight = beta * alpha * len(heard)
+            parts.append(Part(-1, "together", rewritten, weight * together.astype(np.float64)))
+    return parts
+
+
+def _words_of(event: Said) -> str:
+    return ", ".join(str(term) for term in event.terms)
+
+
+def said_evidence(
+    gallery: Gallery, event: Said, settings: BeliefSettings
+) -> tuple[Floats | None, list[tuple[str, Floats]]]:
+    """Evidence of one sentence, float32 [n], clipped below, and what it denies ("no dog") as (name, likelihood [n]).
+
+    None where nothing but a denial was said. What is denied is scored by the facts and not given to the encoder, which
+    does not understand "no".
+    """
+    total = np.zeros(gallery.n, dtype=np.float32)
+    denials: list[tuple[str, Floats]] = []
+    heard = False
+    for term in event.terms:
+        text = term.text
+        if text and term.weight > 0:
+            text, denied = without_denials(text)
+            denials += [(name, denial_likelihood(gallery, name, settings)) for name in denied]
+        if text or not term.text:
+            total += term.weight * _term(gallery, term, text, settings)
+            heard = True
+    return (np.maximum(total, -settings.clip) if heard else None), denials
+
+
+def _term(gallery: Gallery, term: Term, text: str, settings: BeliefSettings) -> Floats:
+    if text:
+        fields = gallery.evidence(text)
+        weighted = np.zeros(gallery.n, dtype=np.float32)
+        for name, z in fields.items():
+            weighted += settings.weights.get(name, 0.0) * z
+        return weighted
+    if term.vector:
+        vector = term.floats()
+        if vector.shape != (gallery.encoder.dim,):
+            raise SessionError(f"the picture {term.name} was encoded by another encoder than {gallery.encoder.id}")
+    elif term.picture in gallery.positions:
+        vector = gallery.picture_vector(gallery.positions[term.picture])
+    else:
+        raise SessionError(f"the album no longer has the picture {term.picture or term.name}")
+    like: Floats = settings.weights.get("pictures", 1.0) * gallery.likeness(vector)
+    return like
+
+
+def without_denials(text: str) -> tuple[str, tuple[str, ...]]:
+    """A sentence without what it denies, and the names of what it denies ("a beach, no people" -> "a beach", person)."""
+    denied = [mention for mention in vocabulary().mentions(text) if mention.negated]
+    if not denied:
+        return text, ()
+    left, cut = "", 0
+    for mention in denied:
+        left += text[cut : min(mention.clause, mention.start)] if mention.clause >= cut else ""
+        cut = mention.end
+    left = (left + text[cut:]).strip(" ,;.，。；、")
+    names = tuple(dict.fromkeys(mention.concept.name for mention in denied if mention.concept.kind in ("thing", "scene")))
+    return left, names

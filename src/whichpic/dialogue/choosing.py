@@ -1,0 +1,103 @@
+"""Choosers: which of the proposed questions to ask. Plain functions (gallery, belief, questions, settings) -> scores.
+
+`eig` is the default: expected information gain in nats, discounted by whether the user can answer. `kl`, `random` and
+`first` are there to be compared with. Called by session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from whichpic.dialogue.likelihood import answer_likelihood
+from whichpic.errors import QueryError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from whichpic.dialogue.belief import Belief, BeliefSettings
+    from whichpic.dialogue.events import Question
+    from whichpic.search.gallery import Gallery
+
+    Scores = NDArray[np.float64]
+
+CANDIDATES = 500
+"""The gain is computed over so many of the most probable pictures."""
+
+
+def information_gain(weights: Scores, likelihood: NDArray[np.floating]) -> float:
+    """Mutual information of answer and picture, in nats: H(sum_i b_i p_i) - sum_i b_i H(p_i), never negative.
+
+    weights: b_i, float [candidates], summing to 1. likelihood: p(answer | i), float [candidates, answers].
+    """
+    p = likelihood.astype(np.float64)
+    gain = _entropy(weights @ p) - float(weights @ _entropy(p))
+    return max(0.0, float(gain))
+
+
+def eig(gallery: Gallery, belief: Belief, questions: Sequence[Question], settings: BeliefSettings) -> Scores:
+    """P(user can answer) x information gain over the top candidates, float64 [questions]."""
+    rows = belief.best(CANDIDATES)
+    weights = belief.p[rows]
+    weights = weights / max(weights.sum(), 1e-300)
+    scores = []
+    for question in questions:
+        p = answer_likelihood(gallery, question, settings, rows)
+        scores.append(settings.answerable.get(question.attribute, 0.5) * information_gain(weights, p))
+    return np.array(scores)
+
+
+def kl(gallery: Gallery, belief: Belief, questions: Sequence[Question], settings: BeliefSettings) -> Scores:
+    """PlugIR's rule: the question that by itself moves the ranking least, as minus KL(p_c || p_{c+q}), [questions].
+
+    p_c is the belief over the candidates, p_{c+q} the belief with the question's own text added as evidence.
+    """
+    rows = belief.best(CANDIDATES)
+    before = belief.log[rows]
+    scores = []
+    for question in questions:
+        moved = before + settings.beta * gallery.evidence(question.text)["pictures"][rows].astype(np.float64)
+        p, q = _normal(before), _normal(moved)
+        scores.append(-float((p * (np.log(p + 1e-300) - np.log(q + 1e-300))).sum()))
+    return np.array(scores)
+
+
+def first(gallery: Gallery, belief: Belief, questions: Sequence[Question], settings: BeliefSettings) -> Scores:
+    """In the order in which they were proposed."""
+    return -np.arange(len(questions), dtype=np.float64)
+
+
+def random(gallery: Gallery, belief: Belief, questions: Sequence[Question], settings: BeliefSettings) -> Scores:
+    """Uniformly at random, but the same for the same belief."""
+    seed = int(np.abs(belief.log[belief.best(8)]).sum() * 1e6) % 2**32
+    return np.random.default_rng(seed).random(len(questions))
+
+
+Chooser = Callable[["Gallery", "Belief", "Sequence[Question]", "BeliefSettings"], "Scores"]
+
+
+def chooser(name: str) -> Chooser:
+    """The chooser of a name. Raises QueryError with the names there are."""
+    match name:
+        case "eig":
+            return eig
+        case "kl":
+            return kl
+        case "first":
+            return first
+        case "random":
+            return random
+    raise QueryError(f"no chooser is called '{name}'; there are eig, kl, first and random")
+
+
+def _entropy(p: Scores) -> Scores:
+    entropy: Scores = -(p * np.log(np.maximum(p, 1e-300))).sum(axis=-1)
+    return entropy
+
+
+def _normal(logs: Scores) -> Scores:
+    raised = np.exp(logs - logs.max())
+    share: Scores = raised / raised.sum()
+    return share

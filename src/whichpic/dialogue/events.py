@@ -1,0 +1,227 @@
+"""What a user can do in a session, as values, and their form in a session file. Called by belief, session and simulate.
+
+A session file is JSON lines: the header first, then one record per line. A record is {"n", "at", "shown", "event"} and,
+where a model's output was used, that output too ("rewritten"), so that replaying needs no model. An Undo is a record of
+its own: nothing is ever taken out of the file.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whichpic.errors import SessionError
+
+if TYPE_CHECKING:
+    from whichpic.types import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One part of a query: a text, a picture of the album (by id) or a picture from outside (by its vector).
+
+    A negative weight means "not this". `name` is what a person calls the picture: a path, usually.
+    """
+
+    text: str = ""
+    picture: str = ""
+    vector: str = ""  # base64 of little-endian float32
+    name: str = ""
+    weight: float = 1.0
+
+    @classmethod
+    def of_vector(cls, vector: Floats, name: str, weight: float = 1.0) -> Term:
+        """A picture from outside the album; the vector is recorded, so that replay does not need the file."""
+        coded = base64.b64encode(np.asarray(vector, dtype="<f4").tobytes()).decode()
+        return cls(vector=coded, name=name, weight=weight)
+
+    def floats(self) -> Floats:
+        """The recorded vector, float32 [dim]."""
+        return np.frombuffer(base64.b64decode(self.vector), dtype="<f4").astype(np.float32)
+
+    def __str__(self) -> str:
+        what = self.text or self.name or self.picture
+        return what if self.weight == 1 else f"{self.weight:+g} x {what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The user described the picture, by words, by pictures, or by a weighted mix of both."""
+
+    terms: tuple[Term, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Said:
+        """One sentence."""
+        return cls((Term(text=text),))
+
+    @property
+    def text(self) -> str:
+        """What was said for the picture, joined; negative terms are left out, for a sentence cannot carry them."""
+        return ", ".join(term.text for term in self.terms if term.text and term.weight > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One way to answer. `value` is what it means (a concept, a picture id), `text` what is shown."""
+
+    value: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, its options, the attribute and thing it is about, and where it came from.
+
+    `source` says what scores the answers (facts, encoder, pick); `asker` who proposed it. `pictures` are those that it
+    shows, for a pick.
+    """
+
+    text: str
+    options: tuple[Option, ...]
+    attribute: str
+    about: str = ""
+    source: str = "facts"
+    asker: str = "facts"
+    pictures: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What makes two questions the same question, whatever their wording or language."""
+        return (self.attribute, self.about, *sorted(option.value for option in self.options if self.source == "pick"))
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The user answered a question: by an option (its position), or "not sure" (None). `words` are the free words."""
+
+    question: Question
+    option: int | None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """The user said "more like this" or "less like this" of pictures among those shown (ids)."""
+
+    shown: tuple[str, ...]
+    more: tuple[str, ...] = ()
+    less: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """This is it. Ends the session."""
+
+    picture: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """Conditions that must hold from now on, beside those before; none at all lifts every filter."""
+
+    conditions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """The last event that still counted no longer does."""
+
+
+Event = Said | Answered | Marked | Chosen | Filtered
+_KINDS: dict[str, type[Any]] = {
+    "said": Said,
+    "answered": Answered,
+    "marked": Marked,
+    "chosen": Chosen,
+    "filtered": Filtered,
+    "undo": Undo,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An event with what belongs beside it: its number, the time (UTC, ISO), what was on the screen, model outputs."""
+
+    n: int
+    event: Event | Undo
+    shown: tuple[str, ...] = ()
+    at: str = ""
+    rewritten: str = ""
+
+
+def effective(records: Sequence[Record]) -> list[Record]:
+    """The records that still count, after every Undo has taken out the one before it."""
+    left: list[Record] = []
+    for record in records:
+        if not isinstance(record.event, Undo):
+            left.append(record)
+        elif left:
+            left.pop()
+    return left
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """A record as plain JSON values; fields at their defaults are left out."""
+    kind = next(name for name, cls in _KINDS.items() if type(record.event) is cls)
+    body = _pruned(asdict(record.event))
+    plain = {"n": record.n, "at": record.at, "event": {"kind": kind, **body}}
+    if record.shown:
+        plain["shown"] = list(record.shown)
+    if record.rewritten:
+        plain["rewritten"] = record.rewritten
+    return plain
+
+
+def from_json(plain: Mapping[str, Any]) -> Record:
+    """The record of plain JSON values. Raises SessionError where they are not one."""
+    try:
+        body = dict(plain["event"])
+        kind = body.pop("kind")
+        event = _KINDS[kind](**_typed(kind, body))
+        return Record(
+            n=int(plain["n"]),
+            at=str(plain.get("at", "")),
+            event=event,
+            shown=tuple(plain.get("shown", ())),
+            rewritten=str(plain.get("rewritten", "")),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SessionError(f"not a record of a session: {str(plain)[:80]} ({error})") from None
+
+
+def _typed(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    if kind == "said":
+        body["terms"] = tuple(Term(**term) for term in body.get("terms", ()))
+    elif kind == "answered":
+        body["question"] = question_from_json(body["question"])
+        body.setdefault("option", None)
+        if not isinstance(body["option"], int | None):
+            raise ValueError("an option is a position or null")
+    else:
+        body = {name: tuple(value) if isinstance(value, list) else value for name, value in body.items()}
+        if kind == "marked":
+            body.setdefault("shown", ())
+    return body
+
+
+def question_from_json(plain: Mapping[str, Any]) -> Question:
+    """The question of plain JSON values, as in a record."""
+    fields = dict(plain)
+    fields["options"] = tuple(Option(**option) for option in fields.get("options", ()))
+    fields["pictures"] = tuple(fields.get("pictures", ()))
+    return Question(**fields)
+
+
+def _pruned(value: Any) -> Any:
+    """Without empty texts and lists, and without weights of 1, at any depth: a session file is read by people too."""
+    if isinstance(value, dict):
+        kept = {name: _pruned(item) for name, item in value.items()}
+        return {name: item for name, item in kept.items() if item not in ("", [], None) and (name, item) != ("weight", 1.0)}
+    if isinstance(value, list | tuple):
+        return [_pruned(item) for item in value]
+    return value

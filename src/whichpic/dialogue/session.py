@@ -1,0 +1,377 @@
+"""A session: a header and an ordered list of events, and what follows from them. Called by cli, web and simulate.
+
+The belief, the pictures to show and the questions are computed from the records; nothing else is state. Every event is
+appended to the session's file, and on the disk, before the call returns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whichpic.dialogue.asking import askers
+from whichpic.dialogue.belief import Belief, BeliefSettings, believe
+from whichpic.dialogue.choosing import chooser
+from whichpic.dialogue.events import (
+    Answered,
+    Chosen,
+    Event,
+    Filtered,
+    Marked,
+    Question,
+    Record,
+    Said,
+    Term,
+    Undo,
+    effective,
+    from_json,
+    to_json,
+)
+from whichpic.dialogue.phrases import read
+from whichpic.dialogue.rewriting import join
+from whichpic.errors import AlbumError, SessionError, StoreFull
+from whichpic.search.filters import Filter
+from whichpic.words import has_cjk
+
+if TYPE_CHECKING:
+    from whichpic.search.gallery import Gallery
+    from whichpic.types import Picture
+
+FORMAT = 1
+_LEAST_GAIN = 0.01
+"""A question that is worth less (in nats, discounted) is not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One picture of the current list. `p` is its probability, `alike` the near-duplicates that it stands for."""
+
+    rank: int
+    picture: Picture
+    p: float
+    alike: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What one event does for a picture, in nats above (or below) the average picture."""
+
+    n: int
+    what: str
+    value: float
+
+    @property
+    def sign(self) -> str:
+        """`+ strong`, `+ weak`, `- against`, or `. neutral`."""
+        if self.value > 1.0:
+            return "+ strong"
+        if self.value > 0.1:
+            return "+ weak"
+        return "- against" if self.value < -0.1 else ". neutral"
+
+
+class Session:
+    """One search for one picture. Make it by `Album.session()`; `Session.resume` reads one again."""
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        *,
+        folder: Path | None = None,
+        settings: BeliefSettings | None = None,
+        asker: str = "facts,pick",
+        choose_by: str = "eig",
+        language: str = "auto",
+        name: str = "",
+    ) -> None:
+        self.gallery = gallery
+        self.settings = settings or BeliefSettings()
+        self.records: list[Record] = []
+        self.id = name or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        self.folder = folder
+        self.asker, self.choose_by, self.language = asker, choose_by, language
+        askers(asker), chooser(choose_by)  # a wrong name is an error now and not at the first question
+        self.note = ""
+        self._belief: Belief | None = None
+        self._questions: list[Question] | None = None
+        self._shown_last: tuple[str, ...] = ()
+
+    # ---- what the user does
+
+    def say(self, text: str) -> None:
+        """Describe the picture. Raises SessionError for an empty text."""
+        if not text.strip():
+            raise SessionError("there is nothing in what was said; describe the picture in a few words")
+        self._add(Said.of(text.strip()))
+
+    def say_terms(self, terms: Sequence[Term]) -> None:
+        """A weighted mix of texts and pictures, for and against."""
+        if not any(term.text or term.picture or term.vector for term in terms):
+            raise SessionError("a query needs at least one text or picture")
+        self._add(Said(tuple(terms)))
+
+    def answer(self, answer: int | str | None, *, question: Question | None = None) -> None:
+        """Answer the current question (or another that was proposed): an option's position, free words, or None.
+
+        None is "not sure". Free words that mean no option become a Said; what they say beyond an option, too.
+        """
+        question = question or self.question
+        if question is None:
+            raise SessionError("there is no question to answer; say more, or mark a picture")
+        if isinstance(answer, str):
+            reading = read(question, answer)
+            if reading.option is None and not reading.unsure:
+                self.say(answer)
+                return
+            self._add(Answered(question, reading.option, answer.strip()))
+            if reading.rest:
+                self.say(reading.rest)
+            return
+        if answer is not None and not 0 <= answer < len(question.options):
+            raise SessionError(f"the question has options 1 to {len(question.options)}, not {answer + 1}")
+        self._add(Answered(question, answer))
+
+    def mark(self, *, more: Sequence[str] = (), less: Sequence[str] = ()) -> None:
+        """More, or less, like these pictures (ids), among those that were shown last."""
+        shown = self._shown_last or tuple(each.picture.id for each in self.results())
+        for picture in (*more, *less):
+            if picture not in self.gallery.positions:
+                raise SessionError(f"the album has no picture {picture}")
+        shown = tuple(dict.fromkeys((*shown, *more, *less)))
+        self._add(Marked(shown, tuple(more), tuple(less)))
+
+    def choose(self, picture: str) -> None:
+        """This is it. The session ends; undo opens it again."""
+        if picture not in self.gallery.positions:
+            raise SessionError(f"the album has no picture {picture}")
+        self._add(Chosen(picture))
+
+    def filter(self, *conditions: str) -> None:
+        """Conditions that must hold from now on; none at all lifts the filters. Raises QueryError."""
+        Filter.parse(conditions).mask(self.gallery.pictures, self.gallery.facts)
+        self._add(Filtered(tuple(conditions)))
+
+    def undo(self) -> None:
+        """Take the last event back. Raises SessionError where there is none."""
+        if not self.events:
+            raise SessionError("there is nothing to undo")
+        self._add(Undo())
+
+    # ---- what follows
+
+    @property
+    def events(self) -> list[Event]:
+        """The events that still count, in their order."""
+        return [record.event for record in effective(self.records) if not isinstance(record.event, Undo)]
+
+    @property
+    def chosen(self) -> str | None:
+        """The picture that the user found, or None while the session goes on."""
+        last = self.events[-1:]
+        return last[0].picture if last and isinstance(last[0], Chosen) else None
+
+    @property
+    def belief(self) -> Belief:
+        """The belief after the events."""
+        if self._belief is None:
+            self._belief = believe(self.gallery, effective(self.records), self.settings)
+        return self._belief
+
+    def results(self, k: int = 12) -> list[Shown]:
+        """The k most probable pictures, near-duplicates collapsed into the best of them. Remembers them as shown."""
+        groups = self.gallery.groups
+        taken: dict[int, list[int]] = {}
+        depth = 4 * k
+        while True:
+            best = self.belief.best(depth)
+            taken.clear()
+            for position in best.tolist():
+                taken.setdefault(int(groups[position]), []).append(position)
+            if len(taken) >= k + 1 or len(best) < depth:
+                break
+            depth *= 4
+        shown = []
+        for rank, members in enumerate(list(taken.values())[:k], start=1):
+            pictures = [self.gallery.pictures[position] for position in members]
+            probability = float(self.belief.p[members].sum())
+            shown.append(Shown(rank, pictures[0], probability, tuple(pictures[1:])))
+        self._shown_last = tuple(each.picture.id for each in shown)
+        return shown
+
+    @property
+    def fitting(self) -> int:
+        """How many pictures it takes to hold the target with a probability of 90 %."""
+        return len(self.belief.credible(0.9))
+
+    @property
+    def question(self) -> Question | None:
+        """The question to ask now, or None where none is worth asking."""
+        return next(iter(self.questions(1)), None)
+
+    def questions(self, n: int = 3) -> list[Question]:
+        """The n questions most worth asking, best first: the others are ready when the user is not sure."""
+        if self._questions is None:
+            self._questions = self._ranked_questions() if self.chosen is None else []
+        return self._questions[:n]
+
+    def why(self, picture: str) -> list[Reason]:
+        """What each event does for a picture, above the average of the pictures that pass the filters.
+
+        The values of two pictures differ, in sum, by exactly the difference of their log beliefs.
+        """
+        if picture not in self.gallery.positions:
+            raise SessionError(f"the album has no picture {picture}")
+        position = self.gallery.positions[picture]
+        mask = self.belief.mask if self.belief.mask.any() else np.ones_like(self.belief.mask)
+        reasons = []
+        for part in self.belief.parts:
+            what = {"denied": f"no {part.what}", "together": f"all together: {part.what}"}.get(part.kind, part.what)
+            reasons.append(Reason(part.n, what, float(part.values[position] - part.values[mask].mean())))
+        return reasons
+
+    # ---- keeping
+
+    @property
+    def path(self) -> Path | None:
+        """The session's file, or None where it is not kept."""
+        return None if self.folder is None else self.folder / f"{self.id}.jsonl"
+
+    def branch(self) -> Session:
+        """A copy that goes on by itself."""
+        twin = Session(self.gallery, folder=self.folder, settings=self.settings, asker=self.asker,
+                       choose_by=self.choose_by, language=self.language)  # fmt: skip
+        twin.records = list(self.records)
+        if twin.path is not None and self.records:
+            _write(twin.path, [twin._header(), *(to_json(record) for record in twin.records)])
+        return twin
+
+    def save(self, path: Path) -> Path:
+        """Write the session to a file of its own. Raises SessionError where that is not possible."""
+        try:
+            if self.path is not None and self.path.exists():
+                shutil.copyfile(self.path, path)
+            else:
+                _write(path, [self._header(), *(to_json(record) for record in self.records)])
+        except OSError as error:
+            raise SessionError(f"the session cannot be written to {path}: {error.strerror}") from None
+        return path
+
+    @classmethod
+    def resume(cls, gallery: Gallery, path: Path, *, folder: Path | None = None, **options: Any) -> Session:
+        """Read a session again. It goes on in `folder` (its own file, where that is the same).
+
+        Raises SessionError where the file is no session, or was made with another encoder. An album that has changed
+        since is said in `note`.
+        """
+        header, records, whole = _read(path)
+        if header.get("encoder") != gallery.encoder.id:
+            raise SessionError(
+                f"{path.name} was made with the encoder {header.get('encoder')}, the album is open with "
+                f"{gallery.encoder.id}: open it with that one to go on"
+            )
+        session = cls(gallery, folder=folder, name=str(header["id"]),
+                      settings=BeliefSettings.from_json(header["settings"]), **options)  # fmt: skip
+        session.records = records
+        if header.get("album_version") != gallery.version:
+            session.note = "the album has changed since this session began; the list may differ from what was shown"
+        if session.path is not None and (not whole or not session.path.exists()):
+            _write(session.path, [session._header(), *(to_json(record) for record in records)])
+        session.belief  # noqa: B018  an event that no longer fits the album is an error now
+        return session
+
+    # ---- inside
+
+    def _add(self, event: Event | Undo) -> None:
+        if self.chosen is not None and not isinstance(event, Undo):
+            raise SessionError("this session has ended with a picture found; undo to go on")
+        n = self.records[-1].n + 1 if self.records else 0
+        record = Record(n, event, self._shown_last, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", self._rewrite(event))
+        kept = [*self.records, record]
+        belief = believe(self.gallery, effective(kept), self.settings)
+        if self.path is not None:
+            lines = [to_json(record)] if self.records else [self._header(), to_json(record)]
+            _write(self.path, lines, mode="a")
+        self.records, self._belief, self._questions = kept, belief, None
+
+    def _rewrite(self, event: Event | Undo) -> str:
+        if not isinstance(event, Said):
+            return ""
+        before = [each.text for each in self.events if isinstance(each, Said)]
+        return join([*before, event.text]) if before else ""
+
+    def _ranked_questions(self) -> list[Question]:
+        language = self.language_now
+        records = effective(self.records)
+        proposed = [q for propose in askers(self.asker) for q in propose(self.gallery, self.belief, records, language)]
+        if not proposed or self.belief.mask.sum() < 2:
+            return []
+        scores = chooser(self.choose_by)(self.gallery, self.belief, proposed, self.settings)
+        order = np.argsort(-scores, kind="stable")
+        worth = _LEAST_GAIN if self.choose_by == "eig" else -np.inf
+        return [proposed[i] for i in order.tolist() if scores[i] > worth]
+
+    @property
+    def language_now(self) -> str:
+        """The language of the questions: "en" or "zh"; where it is "auto", that of what was said last."""
+        if self.language != "auto":
+            return self.language
+        said = [each.text for each in self.events if isinstance(each, Said) and each.text]
+        return "zh" if said and has_cjk(said[-1]) else "en"
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "whichpic_session": FORMAT,
+            "id": self.id,
+            "album_version": self.gallery.version,
+            "encoder": self.gallery.encoder.id,
+            "settings": self.settings.to_json(),
+        }
+
+
+def _write(path: Path, lines: Sequence[dict[str, Any]], *, mode: str = "w") -> None:
+    """Append lines and wait until they are on the disk."""
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        kind = StoreFull if error.errno in (28, 27, 122) else AlbumError
+        raise kind(f"the session cannot be kept in {path.parent}: {error.strerror}") from None
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[Record], bool]:
+    """Header, records, and whether the last line is whole: a process may have been killed while it wrote it."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SessionError(f"the session {path} cannot be read: {error}") from None
+    records: list[Record] = []
+    header: dict[str, Any] = {}
+    for number, line in enumerate(lines):
+        try:
+            plain = json.loads(line)
+        except ValueError:
+            if number == len(lines) - 1 and number:
+                return header, records, False
+            raise SessionError(f"{path} is not a session: line {number + 1} is not JSON") from None
+        if number:
+            records.append(from_json(plain))
+        else:
+            header = plain if isinstance(plain, dict) else {}
+            if header.get("whichpic_session") != FORMAT or not {"id", "settings"} <= header.keys():
+                raise SessionError(f"{path} is not a session of this version of whichpic")
+    if not header:
+        raise SessionError(f"{path} is empty, not a session")
+    return header, records, True

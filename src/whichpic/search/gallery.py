@@ -1,0 +1,184 @@
+"""A Gallery: one album at one version, ready to be scored. Called by dialogue; made by `Gallery.of(store, encoder)`.
+
+It holds the fields (picture vectors, caption words, caption vectors) and the facts, and gives the z-scores of one text
+or picture over all pictures. It knows nothing of sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from whichpic.errors import EncoderError
+from whichpic.search.captions import Words, best_per_owner
+from whichpic.search.exact import Exact
+from whichpic.search.facts import FactTable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from whichpic.album.store import Store
+    from whichpic.search.base import Index
+    from whichpic.types import Encoder, Fact, Floats, Picture, Rows
+
+    Mask = NDArray[np.bool_]
+
+FIELDS = ("pictures", "caption_words", "caption_vectors")
+_TINY = 1e-6
+
+
+class Gallery:
+    """Everything that scoring needs, over the n pictures of an album, in the order of their ids."""
+
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        encoder: Encoder,
+        *,
+        index: Index,
+        indexed: Mask | None = None,
+        facts: Mapping[str, Sequence[Fact]] | None = None,
+        captions: Mapping[str, Sequence[str]] | None = None,
+        caption_vectors: tuple[Floats, Rows] | None = None,
+        version: str = "",
+    ) -> None:
+        self.pictures = tuple(pictures)
+        self.ids = tuple(picture.id for picture in self.pictures)
+        self.n = len(self.pictures)
+        self.encoder = encoder
+        self.version = version
+        self.index = index
+        self.indexed = np.ones(self.n, np.bool_) if indexed is None else indexed
+        self.captions: Mapping[str, Sequence[str]] = captions or {}
+        self._facts = facts or {}
+        self._caption_vectors = caption_vectors
+        self.positions = {picture: position for position, picture in enumerate(self.ids)}
+        self.evidence = lru_cache(maxsize=256)(self._evidence)
+        self.text_vector = lru_cache(maxsize=256)(self._text_vector)
+
+    @classmethod
+    def of(cls, store: Store, encoder: Encoder) -> Gallery:
+        """The gallery of an indexed album. Raises EncoderError where the album was not indexed with this encoder."""
+        pictures = store.pictures()
+        vectors = store.vectors(encoder.id)
+        if vectors is None:
+            had = ", ".join(store.encoders()) or "none"
+            raise EncoderError(
+                f"{store.root} has no vectors of the encoder {encoder.id} (it has: {had}); "
+                f"make them with: whichpic index {store.root}"
+            )
+        captions = store.captions()
+        found = store.caption_vectors(encoder.id) if captions else None
+        return cls(
+            pictures,
+            encoder,
+            index=Exact(vectors.matrix, vectors.rows),
+            indexed=vectors.rows >= 0,
+            facts=store.facts(),
+            captions=captions,
+            caption_vectors=None if found is None else (found.matrix[found.rows], found.pictures),
+            version=store.version,
+        )
+
+    @cached_property
+    def facts(self) -> FactTable:
+        """The facts as columns."""
+        return FactTable(self.ids, self._facts)
+
+    def facts_of(self, picture: str) -> tuple[Fact, ...]:
+        """What is known of one picture, by its id."""
+        return tuple(self._facts.get(picture, ()))
+
+    @cached_property
+    def groups(self) -> Rows:
+        """Near-duplicate group of every picture, int64 [n]; a picture that is like no other has a group of its own."""
+        from whichpic.album.duplicates import groups
+
+        group = np.arange(self.n, dtype=np.int64)
+        for alike in groups(self.pictures):
+            members = [self.positions[picture] for picture in alike]
+            group[members] = min(members)
+        return group
+
+    def _text_vector(self, text: str) -> Floats:
+        vector: Floats = self.encoder.encode_texts([text])[0]
+        return vector
+
+    def picture_vector(self, position: int) -> Floats:
+        """The unit vector of one picture of the album, float32 [dim]."""
+        return self.vectors(np.array([position], dtype=np.int64))[0]
+
+    def vectors(self, positions: Rows) -> Floats:
+        """Unit vectors of some pictures, float32 [k, dim]; zero where a picture has none."""
+        if not isinstance(self.index, Exact):
+            raise EncoderError("this index does not give vectors back")
+        rows = positions if self.index._rows is None else self.index._rows[positions]
+        found: Floats = np.array(self.index.matrix[np.maximum(rows, 0)], dtype=np.float32)
+        found[rows < 0] = 0
+        return found
+
+    @cached_property
+    def cosines(self) -> tuple[float, float]:
+        """Mean and standard deviation of the cosines between pictures of this album, from up to 200 of them."""
+        sample = np.flatnonzero(self.indexed)[:: max(1, int(self.indexed.sum()) // 200)][:200]
+        if len(sample) < 2:
+            return 0.0, 1.0
+        vectors = self.vectors(sample)
+        between = (vectors @ vectors.T)[~np.eye(len(sample), dtype=np.bool_)]
+        return float(between.mean()), float(between.std()) or 1.0
+
+    def encode_picture(self, image: Image) -> Floats:
+        """The unit vector of a picture from outside the album, float32 [dim]."""
+        vector: Floats = self.encoder.encode_pictures([image])[0]
+        return vector
+
+    def _evidence(self, text: str) -> Mapping[str, Floats]:
+        """z-scores of one text per field, float32 [n] each; 0 where a picture lacks the field (design, section 2).
+
+        Cached: the belief asks for the same text at every turn.
+        """
+        fields: dict[str, Floats] = {}
+        if self.indexed.any():
+            fields["pictures"] = standardise(self.index.scores(self.text_vector(text)), self.indexed)
+        if self.captions:
+            fields["caption_words"] = standardise(self._words.scores(text), self._captioned)
+        if self._caption_vectors is not None and len(self._caption_vectors[1]):
+            matrix, owners = self._caption_vectors
+            scores = best_per_owner(matrix @ self.text_vector(text), owners, self.n, empty=0.0)
+            has = np.zeros(self.n, np.bool_)
+            has[owners] = True
+            fields["caption_vectors"] = standardise(scores, has)
+        return fields
+
+    def likeness(self, vector: Floats) -> Floats:
+        """z-scores of a picture query over the pictures, float32 [n]."""
+        return standardise(self.index.scores(vector), self.indexed)
+
+    @cached_property
+    def _captioned(self) -> Mask:
+        return np.array([bool(self.captions.get(picture)) for picture in self.ids], dtype=np.bool_)
+
+    @cached_property
+    def _words(self) -> Words:
+        documents, owners = [], []
+        for position, picture in enumerate(self.ids):
+            for caption in self.captions.get(picture, ()):
+                documents.append(caption)
+                owners.append(position)
+        return Words(documents, owners, self.n)
+
+
+def standardise(scores: Floats, has: Mask) -> Floats:
+    """Scores centred and scaled over the pictures that have the field; 0 elsewhere, and where all are equal."""
+    z = np.zeros(len(scores), dtype=np.float32)
+    if not has.any():
+        return z
+    inside = scores[has].astype(np.float64)
+    spread = float(inside.std())
+    if spread > _TINY:
+        z[has] = (inside - inside.mean()) / spread
+    return z
