@@ -1,0 +1,120 @@
+"""Brings the captions in the catalogue up to date with the captions files, and encodes them. Called by indexing."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from whichpic.album import catalogue, vectors
+from whichpic.album.captions import CaptionFile, attach, find_caption_files, read_captions
+from whichpic.errors import CaptionError
+from whichpic.types import Encoder
+
+_BATCH = 256
+
+# size, mtime_ns, image column, caption column, named by the user, number of the album's files state
+_Source = tuple[int, int, str | None, str | None, int, int]
+
+
+def update_captions(connection: sqlite3.Connection, root: Path, named: Sequence[CaptionFile]) -> None:
+    """Attach what the captions files say now. Nothing is read if neither they nor the album's files have changed.
+
+    named: files that the user names in this run; they are remembered. Raises CaptionError only for those: a file that
+    was found, or was named in an earlier run, is reported with a reason instead.
+    """
+    files_version = int(catalogue.meta(connection, "files", "0"))
+    known: dict[Path, _Source] = {
+        Path(path): tuple(rest)
+        for path, *rest in connection.execute(
+            "SELECT path, size, mtime_ns, image_column, caption_column, named, files_version FROM caption_files"
+        )
+    }
+    wanted = {path: CaptionFile(path) for path in find_caption_files(root)}
+    wanted |= {path: CaptionFile(path, *source[2:4]) for path, source in known.items() if source[4]}
+    strict = {Path(os.path.realpath(file.path)): file for file in named}
+    wanted |= {path: CaptionFile(path, file.image_column, file.caption_column) for path, file in strict.items()}
+    remembered = {path for path, source in known.items() if source[4]} | set(strict)
+    now = {path: _source(file, path in remembered, files_version) for path, file in wanted.items()}
+    if now == known:
+        return
+    ids = dict(connection.execute("SELECT path, picture_id FROM files WHERE picture_id IS NOT NULL"))
+    texts: dict[tuple[str, str], int] = {}
+    reasons: dict[Path, list[str]] = {}
+    for path, file in sorted(wanted.items()):
+        try:
+            pairs = read_captions(path, image_column=file.image_column, caption_column=file.caption_column)
+        except CaptionError as error:
+            if path in strict:
+                raise
+            reasons[path] = [str(error)]
+            continue
+        attached, reasons[path] = attach(pairs, ids, root)
+        for pair in attached:
+            texts.setdefault(pair, len(texts))
+    with catalogue.transaction(connection):
+        _write(connection, texts)
+        connection.execute("DELETE FROM caption_files")
+        connection.executemany(
+            "INSERT INTO caption_files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(str(path), *source, json.dumps(reasons[path], ensure_ascii=False)) for path, source in now.items()],
+        )
+
+
+def encode_captions(
+    connection: sqlite3.Connection, home: Path, encoder: Encoder, on_batch: Callable[[int, int], bool]
+) -> None:
+    """Encode the captions that have no vector yet. on_batch(done, total) is told after each batch; False stops."""
+    missing = connection.execute(
+        "SELECT id, text FROM captions WHERE id NOT IN (SELECT caption_id FROM caption_vectors WHERE encoder = ?)"
+        " ORDER BY picture_id, position",
+        (encoder.id,),
+    ).fetchall()
+    if not missing:
+        return
+    with catalogue.transaction(connection):
+        file = vectors.open_for(connection, home, "caption", encoder.id, encoder.dim)
+    for start in range(0, len(missing), _BATCH):
+        part = missing[start : start + _BATCH]
+        found = encoder.encode_texts([text for _, text in part])
+        rows = vectors.checked(found, len(part), encoder.id, encoder.dim)
+        with catalogue.clear_errors(home):
+            crc = vectors.append(file, rows)
+            with catalogue.transaction(connection):
+                following = vectors.commit(connection, file, [caption_id for caption_id, _ in part], crc)
+                catalogue.bump(connection, "content")
+            file = following
+        if not on_batch(start + len(part), len(missing)):
+            return
+
+
+def _source(file: CaptionFile, named: bool, files_version: int) -> _Source:
+    try:
+        status = file.path.stat()
+        size, mtime_ns = status.st_size, status.st_mtime_ns
+    except OSError:
+        size, mtime_ns = -1, 0
+    return size, mtime_ns, file.image_column, file.caption_column, int(named), files_version
+
+
+def _write(connection: sqlite3.Connection, texts: dict[tuple[str, str], int]) -> None:
+    """Make the table of captions equal to `texts`: (picture id, text) -> position."""
+    present = {
+        (picture_id, text): (caption_id, position)
+        for caption_id, picture_id, text, position in connection.execute("SELECT * FROM captions")
+    }
+    gone = [(caption_id,) for pair, (caption_id, _) in present.items() if pair not in texts]
+    fresh = [(*pair, position) for pair, position in texts.items() if pair not in present]
+    shifted = [
+        (position, present[pair][0])
+        for pair, position in texts.items()
+        if pair in present and present[pair][1] != position
+    ]
+    connection.executemany("DELETE FROM captions WHERE id = ?", gone)
+    connection.executemany("DELETE FROM caption_vectors WHERE caption_id = ?", gone)
+    connection.executemany("INSERT INTO captions (picture_id, text, position) VALUES (?, ?, ?)", fresh)
+    connection.executemany("UPDATE captions SET position = ? WHERE id = ?", shifted)
+    if gone or fresh or shifted:
+        catalogue.bump(connection, "content")

@@ -1,0 +1,177 @@
+"""Where the store of an album is: in the album, in the user's data folder, or where `--store` put it.
+
+Called by store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+from whichpic.errors import AlbumError
+
+FOLDER = ".whichpic"
+# SQLite's WAL needs memory that all processes share, which these file systems do not give.
+_REMOTE = {
+    *("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "glusterfs", "9p", "vboxsf", "prl_fs", "davfs"),
+    *("fuse.sshfs", "fuse.rclone", "fuse.gvfsd-fuse", "fuse.s3fs", "fuse.glusterfs", "fuse.cephfs", "lustre", "beegfs"),
+}
+
+
+def album_root(folder: str | os.PathLike[str]) -> Path:
+    """The album's folder, absolute. Raises AlbumError where there is no such folder or it may not be read."""
+    root = Path(os.path.realpath(Path(folder).expanduser()))
+    try:
+        if not root.exists():
+            raise AlbumError(f"no such folder: {folder}")
+        if not root.is_dir():
+            raise AlbumError(f"not a folder: {folder} (an album is a folder of pictures)")
+        with os.scandir(root):
+            pass
+    except OSError as error:
+        raise AlbumError(f"cannot read the folder {folder}: {error.strerror or error}") from error
+    return root
+
+
+def find(root: Path) -> Path | None:
+    """The folder that holds the album's catalogue, or None where it was never indexed."""
+    from whichpic.album.catalogue import NAME
+
+    for place in (_pointed(root), root / FOLDER, _far(root)):
+        if place and (place / NAME).is_file():
+            return place
+    return None
+
+
+def choose(root: Path, wanted: Path | None) -> Path:
+    """The folder to write the store to, made if need be; a store that lies elsewhere is moved to `wanted`.
+
+    Without a wish: where it is; else in the album; else, if the album is read-only or on a network share, in the user's
+    data folder. Raises AlbumError where none of them can be written.
+    """
+    present = find(root)
+    if wanted is not None:
+        place = Path(os.path.realpath(wanted.expanduser()))
+        if place == root:
+            raise AlbumError(f"--store {wanted}: name a folder other than the album itself")
+        _make(place)
+        _move(present, place)
+        _point(root, place)
+        return place
+    if present is not None and _writable(present):
+        return present
+    if present is None and not is_remote(root) and _writable(root / FOLDER):
+        return root / FOLDER
+    far = _far(root)
+    _make(far)
+    _move(present, far, keep=True)
+    return far
+
+
+def is_remote(folder: Path) -> bool:
+    """True where the folder is known to be on a network share (read from /proc; elsewhere False)."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    best, kind = "", ""
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        fields = before.split()
+        if len(fields) < 5 or not after:
+            continue
+        mount = re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), fields[4])
+        if folder.is_relative_to(mount) and len(mount) >= len(best):
+            best, kind = mount, after.split()[0]
+    return kind in _REMOTE
+
+
+def _stores() -> Path:
+    from whichpic.settings import settings
+
+    return settings().home / "stores"
+
+
+def _far(root: Path) -> Path:
+    """The album's place in the user's data folder: its name, for people, and a hash of its whole path."""
+    name = re.sub(r"[^\w.-]+", "_", root.name)[:40] or "album"
+    return _stores() / f"{name}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}"
+
+
+def _pointer(root: Path) -> Path:
+    return _far(root).with_name(_far(root).name + ".json")
+
+
+def _pointed(root: Path) -> Path | None:
+    try:
+        return Path(json.loads(_pointer(root).read_text(encoding="utf-8"))["store"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _point(root: Path, place: Path) -> None:
+    """Remember where the store of the album is."""
+    path = _pointer(root)
+    try:
+        if place == root / FOLDER:
+            path.unlink(missing_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps({"album": str(root), "store": str(place)}) + "\n", encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        raise AlbumError(f"cannot remember the store in {path}: {error.strerror or error}") from error
+
+
+def _make(place: Path) -> None:
+    if not _writable(place):
+        raise AlbumError(f"cannot write to {place}: choose another folder with --store FOLDER (or WHICHPIC_HOME)")
+
+
+def _writable(place: Path) -> bool:
+    """True where a file can be made in the folder, which is made if need be."""
+    probe = place / f".probe-{os.getpid()}"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def _move(present: Path | None, place: Path, *, keep: bool = False) -> None:
+    """Bring the content of a store to an empty place; the catalogue last, since a store is where its catalogue is."""
+    from whichpic.album.catalogue import NAME, connect
+    from whichpic.album.lock import writer_lock
+
+    if present is None or present == place or (place / NAME).exists():
+        return
+    if keep:  # what is left behind is read-only: nobody writes to it, and it cannot be tidied
+        _copy(present, place, NAME)
+        return
+    with writer_lock(present):
+        connection = connect(present, write=True)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        _copy(present, place, NAME)
+    shutil.rmtree(present, ignore_errors=True)
+
+
+def _copy(present: Path, place: Path, catalogue: str) -> None:
+    try:
+        shutil.copytree(
+            present,
+            place,
+            ignore=shutil.ignore_patterns(catalogue, f"{catalogue}-*", "lock", "thumbs"),
+            dirs_exist_ok=True,
+        )
+        shutil.copy2(present / catalogue, place / f"{catalogue}.new")
+        (place / f"{catalogue}.new").replace(place / catalogue)
+    except (OSError, shutil.Error) as error:
+        raise AlbumError(f"cannot move the store from {present} to {place}: {error}") from error
