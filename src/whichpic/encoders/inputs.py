@@ -82,10 +82,9 @@ class PictureInput:
         if picture.mode != "RGB":
             picture = picture.convert("RGB")
         target = self._target(picture)
-        if self.crop and self.shortest and max(target) > 8 * max(self.crop):
-            picture = _middle(picture, self.crop, self.shortest)
-            target = self._target(picture)
-        if target != picture.size:
+        if self.crop and max(target) > 8 * max(self.crop):
+            picture = _resized_middle(picture, target, self.crop, self.resample)
+        elif target != picture.size:
             picture = picture.resize(target, Images.Resampling(self.resample))
         pixels = np.asarray(picture, dtype=np.float32)
         if self.crop:
@@ -117,12 +116,21 @@ def _size(value: Any, *, square: bool) -> tuple[int | None, tuple[int, int] | No
         raise EncoderError(f"the size {value!r} in preprocessor_config.json is not understood") from None
 
 
-def _middle(picture: Image, crop: tuple[int, int], shortest: int) -> Image:
-    """The middle of a very long picture: resized as a whole, a strip of 1 x 10,000 pixels would fill the memory."""
-    width, height = picture.size
-    keep = int(min(width, height) * 2 * max(crop) / shortest) + 1
-    left, top = max(0, (width - keep) // 2), max(0, (height - keep) // 2)
-    return picture.crop((left, top, left + min(keep, width), top + min(keep, height)))
+def _resized_middle(picture: Image, target: tuple[int, int], crop: tuple[int, int], resample: int) -> Image:
+    """The middle of a very long picture after resizing to `target`, with an even margin around the crop.
+
+    A strip of 1 x 100,000 pixels resized as a whole would fill the memory. The margin is wider than any filter reaches,
+    so the crop holds the same pixels.
+    """
+    from PIL import Image as Images
+
+    box, size = [0.0, 0.0, 0.0, 0.0], [0, 0]
+    for axis, (length, wanted) in enumerate(zip(target, (crop[1], crop[0]), strict=True)):
+        scale = length / picture.size[axis]
+        first = max(0, (length - wanted) // 2 - int(4 * max(1.0, scale)))
+        size[axis] = length - 2 * first
+        box[axis], box[axis + 2] = first / scale, (first + size[axis]) / scale
+    return picture.resize((size[0], size[1]), Images.Resampling(resample), box=(box[0], box[1], box[2], box[3]))
 
 
 def _centre(pixels: Floats, height: int, width: int) -> Floats:

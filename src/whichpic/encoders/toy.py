@@ -32,7 +32,7 @@ _COLOURS: dict[str, tuple[tuple[tuple[int, int, int], ...], str]] = {
     "blue": (((30, 70, 210), (110, 170, 230), (25, 45, 110)), "蓝藍"),
     "purple": (((120, 40, 160), (90, 50, 120)), "紫"),
     "pink": (((250, 150, 190), (240, 90, 150)), "粉"),
-    "brown": (((120, 70, 30), (80, 50, 30), (170, 120, 80)), "棕褐"),
+    "brown": (((120, 70, 30), (80, 50, 30), (170, 120, 80), (160, 60, 45)), "棕褐"),
 }
 _SPELLINGS = {"gray": "grey", "violet": "purple", "golden": "yellow", "reddish": "red", "bluish": "blue"}
 _NAMES = tuple(_COLOURS)
