@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from whichpic.search.gallery import Gallery
     from whichpic.types import Encoder, Fact, Seer
 
+_BEST_FIRST = ("siglip2-base", "siglip-base", "clip-large", "clip-base", "names", "toy")
+
 
 class Album:
     """A folder of pictures, made searchable."""
@@ -54,44 +56,30 @@ class Album:
             return cls(opened, encoder)
         from whichpic.encoders import open_encoder
 
-        wanted = cls._name_of(opened, encoder)
+        wanted = _name_of(opened, encoder)
         return cls(opened, open_encoder(wanted, fetch=fetch))
-
-    @staticmethod
-    def _name_of(store: Store, encoder: str) -> str:
-        """`auto` means what the album already has vectors of, before what could be had: switching costs an index."""
-        from whichpic.encoders import name_of_id
-        from whichpic.settings import settings
-
-        if encoder == "auto":
-            encoder = settings().encoder
-        if encoder == "auto" and store.encoders():
-            return name_of_id(store.encoders()[-1])
-        return encoder
 
     def index(
         self,
         *,
         on_progress: Callable[[Progress], None] | None = None,
         captions: str | Path | None = None,
+        image_column: str | None = None,
+        caption_column: str | None = None,
         **options: Any,
     ) -> Report:
         """Bring the index up to date with the folder; see `album.indexing.index` for the options."""
+        from whichpic.album.captions import CaptionFile
         from whichpic.album.indexing import index
         from whichpic.album.store import Store
 
-        root, home = self.store.root, self.store.home
+        root = self.store.root
         self.store.close()
-        self.store = Store.open(root, store=None if home == root / ".whichpic" else home, create=True)
-        report = index(self.store, self.encoder, seer=self._seer(), on_progress=on_progress,
-                       captions=None if captions is None else Path(captions).expanduser(), **options)  # fmt: skip
+        self.store = Store.open(root, create=True)
+        files = () if captions is None else (CaptionFile(Path(captions).expanduser(), image_column, caption_column),)
+        report = index(self.store, self.encoder, seer=bundled_seer(), on_progress=on_progress, captions=files, **options)
         self._gallery = None
         return report
-
-    def _seer(self) -> Seer | None:
-        from whichpic.encoders.seeing import seer_or_none
-
-        return seer_or_none()
 
     @property
     def gallery(self) -> Gallery:
@@ -185,6 +173,30 @@ class Album:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def bundled_seer() -> Seer | None:
+    """The bundled classifier and detector, or None where their weights or their runtime are not here."""
+    from whichpic.encoders.seeing import EfficientSeer
+    from whichpic.errors import ExtraMissing, ModelError
+
+    try:
+        return EfficientSeer.load()
+    except (ExtraMissing, ModelError):
+        return None
+
+
+def _name_of(store: Store, encoder: str) -> str:
+    """`auto` means the best of what the album has vectors of, before what could be had: a change costs an index."""
+    from whichpic.settings import settings
+
+    if encoder == "auto":
+        encoder = settings().encoder
+    if encoder == "auto":
+        for name in _BEST_FIRST:
+            if any(has == name or has.startswith(f"{name}-") for has in store.encoders()):
+                return name
+    return encoder
 
 
 def _opened(folder: Path, store: Path | None) -> Store:

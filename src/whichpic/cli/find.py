@@ -85,14 +85,14 @@ def facts(
     """
     from whichpic.album.decode import decode
     from whichpic.album.facts import facts_of
-    from whichpic.encoders.seeing import seer_or_none
+    from whichpic.api import bundled_seer
     from whichpic.types import Picture
 
     path = picture.expanduser()
     if not path.is_file():
         raise QueryError(f"{path} is not a file; give a picture")
     seen = decode(path)
-    seer = seer_or_none()
+    seer = bundled_seer()
     if seer is None and not json:
         note("things and people are not told without the bundled models; get them with: whichpic models get bundled")
     sight = seer.look([seen.image])[0] if seer is not None else None

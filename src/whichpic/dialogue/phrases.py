@@ -122,8 +122,11 @@ def read(question: Question, words: str) -> Reading:
 
 
 def _yes_or_no(question: Question, words: str, values: list[str]) -> Reading:
-    lead, _, rest = words.partition(",") if "," in words else words.replace("，", ",").partition(",")
-    head = lead.strip().lower()
+    named = {mention.concept.name: mention.negated for mention in vocabulary().mentions(words)}
+    if question.about in named and len(tokens(words)) <= 4:
+        return Reading(option=values.index(NO if named[question.about] else YES))
+    lead, _, rest = words.replace("，", ",").partition(",")
+    head = lead.strip(" .!。！").lower()
     first, _, tail = head.partition(" ")
     for said, value in ((_YES, YES), (_NO, NO)):
         if head in said:
@@ -132,9 +135,6 @@ def _yes_or_no(question: Question, words: str, values: list[str]) -> Reading:
             # "yes there is", "no I see none" repeat the answer; "yes a brown one" says more.
             more = tail if len([word for word in tokens(tail) if word not in _FILLER]) else ""
             return Reading(option=values.index(value), rest=", ".join(filter(None, (more, rest.strip()))))
-    named = {mention.concept.name: mention.negated for mention in vocabulary().mentions(words)}
-    if question.about in named and len(tokens(words)) <= 4:
-        return Reading(option=values.index(NO if named[question.about] else YES))
     return Reading(rest=words)
 
 

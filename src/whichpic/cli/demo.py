@@ -1,0 +1,123 @@
+"""`whichpic demo`: a sample album of real photographs, indexed, and a conversation in it. `make demo` calls it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from whichpic.cli.index import EncoderOption
+from whichpic.cli.output import note
+
+if TYPE_CHECKING:
+    from whichpic.api import Album
+    from whichpic.cli.talk import Conversation
+    from whichpic.dialogue import Question
+
+TARGET = "coco/000000029984.jpg"
+"""A beach: a green parasol and two folding chairs on the sand, people bathing behind. Described here by looking at it."""
+OPENING = "some people on holiday at the sea"
+IN_IT = {"person", "umbrella", "chair", "sea", "beach", "water", "furniture"}
+NOT_IN_IT = {
+    "animal", "dog", "cat", "bird", "horse", "vehicle", "car", "truck", "bus", "train", "motorcycle", "airplane",
+    "building", "house", "tower", "food", "fruit", "flower", "tree", "table", "bed", "sofa", "computer", "clothing",
+    "plant", "art", "bicycle", "television", "book", "bottle", "cup", "tie", "hat", "sculpture", "electronics",
+    "sports equipment", "surfboard", "kite", "mountain",
+}  # fmt: skip
+ANSWERS = {"people": "several", "place": "outdoors", "scene": "beach"}
+MOST_QUESTIONS = 6
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the sample album goes.")] = Path("sample-album"),
+    encoder: EncoderOption = "auto",
+    typed: Annotated[bool | None, typer.Option("--typed/--recorded", help="Who talks: you, or a recorded user.")] = None,
+) -> None:
+    """Fetch a sample album of real photographs, index it, and find one of them by talking.
+
+    Example: whichpic demo sample-album --recorded
+    """
+    from whichpic import models
+    from whichpic.cli.open import ensure_indexed, fetching, open_album
+    from whichpic.cli.output import progress
+    from whichpic.cli.talk import Conversation
+
+    typed = sys.stdin.isatty() and sys.stdout.isatty() if typed is None else typed
+    note("1. a sample album of real photographs")
+    album = models.get_sample_album(folder, on_progress=fetching())
+    note("2. the models that look at them")
+    with open_album(album, encoder=encoder) as opened:
+        note("3. the index")
+        with progress() as show:
+            report = opened.index(on_progress=show)
+        note(f"   {len(opened.store.pictures())} pictures, {report.encoded} of them looked at now, {report.seconds:.0f} s")
+        ensure_indexed(opened)
+        conversation = Conversation(opened, opened.session(keep=typed), k=5)
+        if typed:
+            note(f"4. your turn. Think of one of the photographs in {album}/coco, and describe it\n")
+            conversation.run()
+        else:
+            note(f"4. a recorded user looks for {TARGET}\n")
+            recorded(opened, conversation)
+    print(f"\nnow with your own pictures:\n    {_program()} index ~/Pictures\n    {_program()} talk ~/Pictures")
+
+
+def recorded(album: Album, conversation: Conversation) -> None:
+    """Plays a user who knows the target by heart, answers what is asked, and picks it once it is among the first ten."""
+    conversation.run([OPENING], lines=_user(album, conversation))
+    begin = rank_of(album, conversation, turn=0)
+    end = rank_of(album, conversation)
+    note(f"\nthe picture was at rank {begin} after the first sentence, and at rank {end} after the answers")
+
+
+def _user(album: Album, conversation: Conversation) -> Iterator[str]:
+    for _ in range(MOST_QUESTIONS):
+        question = conversation.session.question
+        if question is None or rank_of(album, conversation) == 1:
+            break
+        yield answer(question, album)
+    found = {each.picture.paths[0]: each.rank for each in conversation.session.results(10) if each.picture.paths}
+    if TARGET in found:
+        yield f"/why {found[TARGET]}" if found[TARGET] <= conversation.k else "/show 10"
+        yield f"/this {found[TARGET]}"
+
+
+def answer(question: Question, album: Album) -> str:
+    """What the recorded user says to a question: only what can be seen in the target, else "?"."""
+    values = [option.value for option in question.options]
+    if question.source == "pick":
+        return _pick(question, album)
+    if question.attribute == "thing" and question.about in IN_IT | NOT_IN_IT:
+        return "yes" if question.about in IN_IT else "no"
+    wanted = ANSWERS.get(question.attribute, "")
+    return str(values.index(wanted) + 1) if wanted in values else "?"
+
+
+def _pick(question: Question, album: Album) -> str:
+    shown = [option.value for option in question.options]
+    target = next((p.id for p in album.gallery.pictures if TARGET in p.paths), "")
+    return str(shown.index(target) + 1) if target in shown else "?"
+
+
+def rank_of(album: Album, conversation: Conversation, *, turn: int | None = None) -> int:
+    """The target's rank (1 is best) now, or after the first `turn` + 1 events."""
+    from whichpic.dialogue import believe
+    from whichpic.dialogue.events import effective
+
+    session = conversation.session
+    records = effective(session.records)
+    belief = session.belief if turn is None else believe(session.gallery, records[: turn + 1], session.settings)
+    position = next((k for k, picture in enumerate(session.gallery.pictures) if TARGET in picture.paths), None)
+    return 0 if position is None else int((belief.log > belief.log[position]).sum()) + 1
+
+
+def _program() -> str:
+    """How this very program is called from the current folder."""
+    program = Path(sys.argv[0])
+    try:
+        return str(program.relative_to(Path.cwd())) if program.is_absolute() else str(program)
+    except ValueError:
+        return "whichpic"
