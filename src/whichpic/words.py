@@ -315,7 +315,9 @@ def _move_prepositions(words: Sequence[str], said: list[str]) -> None:
 
 
 def _choose(may: Sequence[Concept], sure: set[str]) -> Concept:
-    """Of several meanings, the one of a kind with the other things named; else the first."""
+    """Of several things, the one of a kind with the others that are named; else the first."""
+    if may[0].kind != "thing":
+        return may[0]
     return max(may, key=lambda concept: len(sure.intersection(concept.isa)))
 
 
