@@ -19,7 +19,7 @@ COLOURS = ("black", "white", "grey", "red", "orange", "yellow", "green", "blue",
 """The eleven basic colours of English and Chinese (Berlin and Kay 1969)."""
 _SIDE = 96  # pixels of the longer side that are looked at
 _MOST_COLOURS = 4
-_COLOUR_TOLD = 0.25
+_COLOUR_TOLD = 0.2
 
 # sRGB (IEC 61966-2-1) to XYZ under D65, each row divided by the white point.
 _TO_XYZ = np.array(
@@ -113,7 +113,7 @@ def _main_colours(lab: Floats, names: NDArray[np.int64]) -> tuple[tuple[str, flo
     weight = (0.6 + np.exp(-2 * (x**2 + y**2))) / (0.6 + np.exp(-2 * (x**2 + y**2))).sum()
     vivid = 0.7 + np.minimum(chroma, 80) / 40
     shares = np.bincount(names.ravel(), (weight * vivid).ravel(), minlength=len(COLOURS))
-    p = np.minimum(0.98, shares / 0.35)
+    p = np.minimum(0.95, shares / 0.45)
     if np.quantile(chroma, 0.99) < 6:
         # A photograph without colour is called black and white, whatever its greys.
         p[[0, 1]] = np.maximum(p[[0, 1]], 0.8)
