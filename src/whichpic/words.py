@@ -292,8 +292,10 @@ def _is_noun(words: Sequence[tuple[int, int, str]], k: int, text: str) -> bool:
     """Whether a word that may be a colour or a thing ("an orange on a plate") is the thing here."""
     if k == 0 or words[k - 1][2] not in _ARTICLES:
         return False
-    return k + 1 == len(words) or words[k + 1][2] in _AFTER_A_NOUN - {"and", "or"} or bool(
-        _BREAK.search(text[words[k][1] : words[k + 1][0]])
+    return (
+        k + 1 == len(words)
+        or words[k + 1][2] in _AFTER_A_NOUN - {"and", "or"}
+        or bool(_BREAK.search(text[words[k][1] : words[k + 1][0]]))
     )
 
 

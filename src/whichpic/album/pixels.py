@@ -114,7 +114,7 @@ def _main_colours(lab: Floats, names: NDArray[np.int64]) -> tuple[tuple[str, flo
     vivid = 0.7 + np.minimum(chroma, 80) / 40
     shares = np.bincount(names.ravel(), (weight * vivid).ravel(), minlength=len(COLOURS))
     # Shadows and grey walls fill pictures that nobody would call black or grey.
-    shares[[COLOURS.index("black"), COLOURS.index("grey")]] *= (0.85, 0.7)
+    shares = shares * np.array([{"black": 0.85, "grey": 0.7}.get(name, 1.0) for name in COLOURS])
     p = np.minimum(0.95, shares / 0.45)
     if np.quantile(chroma, 0.99) < 6:
         # A photograph without colour is called black and white, whatever its greys.
