@@ -5,9 +5,11 @@ Indexing calls it once per picture; facts and the `names` encoder are both made 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import queue
+import threading
 import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +38,7 @@ _LITE3_SHARE = 0.6  # Lite3 is the better classifier; Lite0's small probabilitie
 _TILE = 0.6  # side of the four overlapping tiles in which small objects are looked for
 _TILE_TRUST = 0.8  # in a tile a part of a thing is taken for another thing more often
 _REVISION = 1
+_QUIET = threading.Lock()
 _MEND = "run: whichpic models get bundled"
 
 
@@ -181,6 +184,24 @@ def _check_labels(detector: Path, expected: int) -> None:
         raise ModelError(f"{detector.name} is not the COCO detector it should be; {_MEND}")
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the runtime from announcing itself on the process's error output, which it cannot be told not to do."""
+    with _QUIET:
+        try:
+            saved = os.dup(2)
+        except OSError:  # a process without error output has nothing to keep quiet
+            yield
+            return
+        try:
+            with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+                os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
 class _Network:
     """One .tflite file: a uint8 picture in, float32 arrays out, whatever the file's own number format is."""
 
@@ -189,8 +210,9 @@ class _Network:
 
         try:
             # One thread each: several pictures at once use the cores better than one picture on several.
-            self._interpreter: Any = Interpreter(str(path), num_threads=1)
-            self._interpreter.allocate_tensors()
+            with _quiet():
+                self._interpreter: Any = Interpreter(str(path), num_threads=1)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError, OSError) as error:
             raise ModelError(f"cannot read the weights {path.name}; {_MEND}") from error
         self._input = self._interpreter.get_input_details()[0]
