@@ -210,6 +210,8 @@ class _Run:
 
     def _facts(self, plan: Plan, items: Sequence[_Waiting]) -> tuple[dict[str, tuple[Fact, ...]], dict[str, Sight]]:
         """Facts of the pictures that have none yet, and what the seer saw in those, by picture id."""
+        from whichpic.album.facts import facts_of
+
         items = [item for item in items if item.picture.id not in plan.has_facts]
         sights: dict[str, Sight] = {}
         if self.seer is not None and items:
@@ -273,20 +275,7 @@ def facts_maker(seer: Seer | None) -> tuple[str, str]:
 
     Without a seer, facts that one has made earlier are kept.
     """
-    version, _ = _facts_room()
-    prefix = f"{version}/"
+    from whichpic.album.facts import FACTS_VERSION
+
+    prefix = f"{FACTS_VERSION}/"
     return (prefix + seer.id, prefix + seer.id) if seer else (prefix, prefix)
-
-
-def facts_of(image: Image, sight: Sight | None, *, picture: Picture) -> tuple[Fact, ...]:
-    """`whichpic.album.facts.facts_of`, imported when first needed."""
-    _, make = _facts_room()
-    return tuple(make(image, sight, picture=picture))
-
-
-def _facts_room() -> tuple[str, Callable[..., tuple[Fact, ...]]]:
-    try:
-        from whichpic.album import facts
-    except ImportError:
-        return "0", lambda *_, **__: ()
-    return facts.FACTS_VERSION, facts.facts_of
