@@ -55,7 +55,10 @@ def gallery(n: int = 200, *, seed: int = 0, captions: Sequence[str] | None = Non
         people = ("none", "one", "two", "several")[int(draw.integers(4))]
         facts[name] = (
             *(Fact("object", thing, 0.9, "test", {"count": int(draw.integers(1, 4))}) for thing in things),
-            *(Fact("people", value, 0.85 if value == people else 0.05, "test") for value in ("none", "one", "two", "several")),
+            *(
+                Fact("people", value, 0.85 if value == people else 0.05, "test")
+                for value in ("none", "one", "two", "several")
+            ),
             Fact("colour", COLOURS[colour], 0.7, "test"),
             Fact("place", "indoors" if draw.random() < 0.5 else "outdoors", 0.9, "test"),
         )

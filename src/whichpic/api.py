@@ -1,10 +1,10 @@
 """whichpic from Python, in five lines. Called by people, cli and web; puts the rooms together and decides nothing itself.
 
-    from whichpic import Album
-    album = Album.open("~/Pictures")
-    album.index()
-    for found in album.find("a dog on a beach"): print(found.picture.paths[0], found.p)
-    session = album.session(); session.say("a dog"); print(session.question.text)
+from whichpic import Album
+album = Album.open("~/Pictures")
+album.index()
+for found in album.find("a dog on a beach"): print(found.picture.paths[0], found.p)
+session = album.session(); session.say("a dog"); print(session.question.text)
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whichpic.errors import EncoderError, SessionError
+from whichpic.errors import DecodeError, QueryError, SessionError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from PIL.Image import Image
 
+    from whichpic.album.decode import Decoded
     from whichpic.album.indexing import Progress, Report
     from whichpic.album.store import Store
     from whichpic.dialogue import Session, Shown, Term
@@ -77,7 +78,9 @@ class Album:
         self.store.close()
         self.store = Store.open(root, create=True)
         files = () if captions is None else (CaptionFile(Path(captions).expanduser(), image_column, caption_column),)
-        report = index(self.store, self.encoder, seer=bundled_seer(), on_progress=on_progress, captions=files, **options)
+        report = index(
+            self.store, self.encoder, seer=bundled_seer(), on_progress=on_progress, captions=files, **options
+        )
         self._gallery = None
         return report
 
@@ -124,9 +127,7 @@ class Album:
             known = self._known(str(picture))
             if known is not None:
                 return Term(picture=known, name=str(picture), weight=weight)
-            from whichpic.album.decode import decode
-
-            image, name = decode(Path(picture).expanduser()).image, str(picture)
+            image, name = read_picture(Path(picture).expanduser()).image, str(picture)
         else:
             image, name = picture, "a picture"
         return Term.of_vector(self.gallery.encode_picture(image), name, weight)
@@ -159,7 +160,7 @@ class Album:
         """What is known of a picture, by its id or its path in the album."""
         known = self._known(picture)
         if known is None:
-            raise EncoderError(f"the album has no picture {picture}")
+            raise QueryError(f"the album has no picture {picture}")
         return self.gallery.facts_of(known)
 
     def close(self) -> None:
@@ -173,6 +174,18 @@ class Album:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def read_picture(path: Path) -> Decoded:
+    """A picture that the user named, decoded under limits. Raises QueryError with its name and what is wrong."""
+    from whichpic.album.decode import decode
+
+    if not path.is_file():
+        raise QueryError(f"{path} is not a file; give a picture")
+    try:
+        return decode(path)
+    except DecodeError as error:
+        raise QueryError(f"{path}: {error}") from None
 
 
 def bundled_seer() -> Seer | None:

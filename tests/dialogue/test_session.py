@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from tests.support import gallery
+
 from whichpic.dialogue import Answered, Question, Said, Session
 from whichpic.errors import AlbumError, QueryError, SessionError
 
@@ -106,7 +106,7 @@ def test_why_adds_up_to_the_ranking() -> None:
 def test_two_more_questions_are_ready_and_none_is_asked_twice() -> None:
     session = Session(ALBUM)
     session.say("red")
-    asked = set()
+    asked: set[tuple[str, ...]] = set()
     for _ in range(6):
         ready = session.questions(3)
         assert len(ready) == 3
@@ -232,7 +232,9 @@ def test_near_duplicates_stand_behind_the_best_of_them() -> None:
     from dataclasses import replace
 
     twins = gallery(40)
-    twins.pictures = tuple(replace(p, phash=twins.pictures[0].phash if p.id == twins.ids[10] else p.phash) for p in twins.pictures)
+    twins.pictures = tuple(
+        replace(p, phash=twins.pictures[0].phash if p.id == twins.ids[10] else p.phash) for p in twins.pictures
+    )
     session = Session(twins)
     session.say("red")
     shown = session.results(40)

@@ -34,7 +34,9 @@ MOST_QUESTIONS = 6
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where the sample album goes.")] = Path("sample-album"),
     encoder: EncoderOption = "auto",
-    typed: Annotated[bool | None, typer.Option("--typed/--recorded", help="Who talks: you, or a recorded user.")] = None,
+    typed: Annotated[
+        bool | None, typer.Option("--typed/--recorded", help="Who talks: you, or a recorded user.")
+    ] = None,
 ) -> None:
     """Fetch a sample album of real photographs, index it, and find one of them by talking.
 
@@ -53,7 +55,9 @@ def demo(
         note("3. the index")
         with progress() as show:
             report = opened.index(on_progress=show)
-        note(f"   {len(opened.store.pictures())} pictures, {report.encoded} of them looked at now, {report.seconds:.0f} s")
+        note(
+            f"   {len(opened.store.pictures())} pictures, {report.encoded} of them looked at now, {report.seconds:.0f} s"
+        )
         ensure_indexed(opened)
         conversation = Conversation(opened, opened.session(keep=typed), k=5)
         if typed:

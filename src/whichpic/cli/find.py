@@ -26,7 +26,9 @@ def find(
     unlike: Annotated[list[str] | None, typer.Option(help="A picture: not like this one.")] = None,
     plus: Annotated[list[str] | None, typer.Option(help="A further text, with a weight if you like: 0.5:snow")] = None,
     minus: Annotated[list[str] | None, typer.Option(help="A text that it is not: people, or 0.5:people")] = None,
-    where: Annotated[list[str] | None, typer.Option(help="A filter: has=dog, date>=2024-05, camera~nikon, light=night")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="A filter: has=dog, date>=2024-05, camera~nikon, light=night")
+    ] = None,
     folder: Annotated[str | None, typer.Option(help="Only pictures below this folder of the album.")] = None,
     after: Annotated[str | None, typer.Option(help="Taken on or after: 2024, 2024-05 or 2024-05-31.")] = None,
     before: Annotated[str | None, typer.Option(help="Taken on or before.")] = None,
@@ -43,7 +45,20 @@ def find(
 
     Example: whichpic find ~/Pictures a dog on a beach --minus people --after 2023
     """
-    if not (words or like or unlike or plus or minus or where or folder or after or before or camera or orientation or min_size):
+    if not (
+        words
+        or like
+        or unlike
+        or plus
+        or minus
+        or where
+        or folder
+        or after
+        or before
+        or camera
+        or orientation
+        or min_size
+    ):
         raise QueryError("nothing to look for: give words, --like PICTURE or a filter")
     conditions = [*(where or []), *_conditions(folder, after, before, camera, orientation, min_size)]
     with open_album(album, encoder=encoder, store=store, quiet=json) as opened:
@@ -83,15 +98,11 @@ def facts(
 
     Example: whichpic facts ~/Pictures/IMG_0001.jpg
     """
-    from whichpic.album.decode import decode
     from whichpic.album.facts import facts_of
-    from whichpic.api import bundled_seer
+    from whichpic.api import bundled_seer, read_picture
     from whichpic.types import Picture
 
-    path = picture.expanduser()
-    if not path.is_file():
-        raise QueryError(f"{path} is not a file; give a picture")
-    seen = decode(path)
+    seen = read_picture(picture.expanduser())
     seer = bundled_seer()
     if seer is None and not json:
         note("things and people are not told without the bundled models; get them with: whichpic models get bundled")

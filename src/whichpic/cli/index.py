@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from whichpic.cli.output import as_json, note, progress
 from whichpic.cli.open import open_album
+from whichpic.cli.output import as_json, note, progress
 
 if TYPE_CHECKING:
     from whichpic.album.indexing import Report
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="ALBUM", help="A folder of pictures.")]
-EncoderOption = Annotated[str, typer.Option("--encoder", help="Encoder: auto, names, toy, a model of `models list`, onnx:FOLDER.")]
+EncoderOption = Annotated[
+    str, typer.Option("--encoder", help="Encoder: auto, names, toy, a model of `models list`, onnx:FOLDER.")
+]
 StoreOption = Annotated[Path | None, typer.Option("--store", help="Where the index is kept, if not in the album.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 

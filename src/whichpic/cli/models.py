@@ -55,7 +55,9 @@ def get(name: Annotated[str, typer.Argument(help="A model or a set of `whichpic 
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="A model of `whichpic models list`.")],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="A wheel, weight files or a folder that you have.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="A wheel, weight files or a folder that you have.")
+    ],
 ) -> None:
     """Use a file that you fetched by hand.
 
@@ -114,7 +116,10 @@ def _findings() -> list[tuple[str, bool, str]]:
 
     findings = [("whichpic", True, f"{__version__}, Python {sys.version.split()[0]}, {platform.platform()}")]
     findings += [(name, True, version(name)) for name in ("numpy", "pillow", "onnxruntime")]
-    for module, extra, what in (("ai_edge_litert", "bundled", "bundled models"), ("pillow_heif", "heif", "HEIC photographs")):
+    for module, extra, what in (
+        ("ai_edge_litert", "bundled", "bundled models"),
+        ("pillow_heif", "heif", "HEIC photographs"),
+    ):
         have = find_spec(module) is not None
         findings.append((what, have, "can be run" if have else f"pip install 'whichpic[{extra}]'"))
     here = [name for name in models.MODELS if models.have(name)]

@@ -96,16 +96,20 @@ def _bars() -> Iterator[Callable[[Progress], None]]:
 
 
 def _lines() -> Callable[[Progress], None]:
-    last = {"phase": "", "seconds": 0.0}
+    phase, seconds = "", 0.0
 
     def show(now: Progress) -> None:
+        nonlocal phase, seconds
         finished = now.total and now.done >= now.total
-        if now.phase == last["phase"] and now.seconds - float(last["seconds"]) < 10 and not finished:
+        if now.phase == phase and now.seconds - seconds < 10 and not finished:
             return
-        last.update(phase=now.phase, seconds=now.seconds)
+        phase, seconds = now.phase, now.seconds
         rate = now.done / now.seconds if now.seconds > 0 else 0.0
         left = f", {(now.total - now.done) / rate:.0f} s left" if rate and now.total > now.done else ""
-        note(f"  {now.phase}: {now.done}/{now.total}, {rate:.0f}/s{left}" + (f", {now.skipped} skipped" if now.skipped else ""))
+        note(
+            f"  {now.phase}: {now.done}/{now.total}, {rate:.0f}/s{left}"
+            + (f", {now.skipped} skipped" if now.skipped else "")
+        )
 
     return show
 

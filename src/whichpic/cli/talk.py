@@ -93,7 +93,9 @@ class Conversation:
             if not self.line(line):
                 break
         if self.session.path is not None and self.session.events and self.session.chosen is None:
-            note(f"kept as {self.session.id}; go on with: whichpic talk {self.album.store.root} --resume {self.session.id}")
+            note(
+                f"kept as {self.session.id}; go on with: whichpic talk {self.album.store.root} --resume {self.session.id}"
+            )
 
     def line(self, line: str) -> bool:
         """One line of input. False where the conversation is over. An error is a line of output, and nothing changes."""
@@ -234,5 +236,3 @@ class Conversation:
                 print()
                 return
             yield line
-
-

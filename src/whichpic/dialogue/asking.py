@@ -36,6 +36,7 @@ _CATEGORICAL = {
 }
 _WORTH = 0.02
 """A thing is asked about when the candidates are not this sure of it, one way or the other."""
+_SURE = 0.6
 _THINGS = 24
 _PICKED = 5
 
@@ -113,20 +114,19 @@ def _known(records: Sequence[Record]) -> set[str]:
     return known
 
 
-def _things(
-    gallery: Gallery, rows: Rows, weights: Weights, known: set[str], language: str
-) -> list[Question]:
+def _things(gallery: Gallery, rows: Rows, weights: Weights, known: set[str], language: str) -> list[Question]:
     """Things that about half of the candidates hold come first; then how many of one that nearly all hold."""
     table = gallery.facts
     questions: list[tuple[float, Question]] = []
     for name in table.things:
         share = float(weights @ table.thing(name)[rows])
-        if name == "person" or not _WORTH < share < 1 - _WORTH:
+        if name == "person" or share < _WORTH:
             continue
-        if name not in known:
+        if name not in known and share < 1 - _WORTH:
             questions.append((abs(share - 0.5), ask("thing", (YES, NO), about=name, language=language)))
-        if share > 0.3 and float(weights @ (table.count(name)[rows] > 1)) > _WORTH:
-            questions.append((abs(share - 0.5), ask("count", COUNTS, about=name, language=language)))
+        # How many, only of what is surely there: counting what may not be there at all is an odd question.
+        if share > _SURE and float(weights @ (table.count(name)[rows] > 1)) > _WORTH:
+            questions.append((0.0, ask("count", COUNTS, about=name, language=language)))
     questions.sort(key=lambda pair: pair[0])
     return [question for _, question in questions[:_THINGS]]
 

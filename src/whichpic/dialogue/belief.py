@@ -140,7 +140,7 @@ def believe(gallery: Gallery, records: Sequence[Record], settings: BeliefSetting
         if isinstance(event, Answered) and event.option is not None:
             p = answer_likelihood(gallery, event.question, settings)[:, event.option]
             label = f"{event.question.text} {event.question.options[event.option].text}"
-            parts.append(Part(record.n, "answered", label, np.log(p)))
+            parts.append(Part(record.n, "answered", label, np.log(p.astype(np.float64))))
         elif isinstance(event, Marked):
             parts.append(Part(record.n, "marked", _marked(event), mark_likelihood(gallery, event, settings)))
         elif isinstance(event, Filtered):
@@ -150,7 +150,9 @@ def believe(gallery: Gallery, records: Sequence[Record], settings: BeliefSetting
 
 
 def _marked(event: Marked) -> str:
-    return ", ".join(filter(None, (f"{len(event.more)} liked" * bool(event.more), f"{len(event.less)} not" * bool(event.less))))
+    return ", ".join(
+        filter(None, (f"{len(event.more)} liked" * bool(event.more), f"{len(event.less)} not" * bool(event.less)))
+    )
 
 
 def _said(gallery: Gallery, records: Sequence[Record], settings: BeliefSettings) -> list[Part]:
@@ -161,7 +163,7 @@ def _said(gallery: Gallery, records: Sequence[Record], settings: BeliefSettings)
     for record, event in said:
         evidence, denials = said_evidence(gallery, event, settings)
         for what, values in denials:
-            parts.append(Part(record.n, "denied", what, np.log(values)))
+            parts.append(Part(record.n, "denied", what, np.log(values.astype(np.float64))))
         if evidence is not None:
             heard.append((record, event, evidence))
     if not heard:
@@ -234,5 +236,7 @@ def without_denials(text: str) -> tuple[str, tuple[str, ...]]:
         left += text[cut : min(mention.clause, mention.start)] if mention.clause >= cut else ""
         cut = mention.end
     left = (left + text[cut:]).strip(" ,;.，。；、")
-    names = tuple(dict.fromkeys(mention.concept.name for mention in denied if mention.concept.kind in ("thing", "scene")))
+    names = tuple(
+        dict.fromkeys(mention.concept.name for mention in denied if mention.concept.kind in ("thing", "scene"))
+    )
     return left, names

@@ -221,7 +221,9 @@ def _pruned(value: Any) -> Any:
     """Without empty texts and lists, and without weights of 1, at any depth: a session file is read by people too."""
     if isinstance(value, dict):
         kept = {name: _pruned(item) for name, item in value.items()}
-        return {name: item for name, item in kept.items() if item not in ("", [], None) and (name, item) != ("weight", 1.0)}
+        return {
+            name: item for name, item in kept.items() if item not in ("", [], None) and (name, item) != ("weight", 1.0)
+        }
     if isinstance(value, list | tuple):
         return [_pruned(item) for item in value]
     return value

@@ -14,9 +14,13 @@ from whichpic.dialogue.events import Marked, Question
 from whichpic.errors import SessionError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from whichpic.dialogue.belief import BeliefSettings
     from whichpic.search.gallery import Gallery
     from whichpic.types import Floats, Rows
+
+    Logs = NDArray[np.float64]
 
 OTHER = "other"
 """The value of an option that means "none of the others"."""
@@ -51,11 +55,11 @@ def answer_likelihood(
 def denial_likelihood(gallery: Gallery, thing: str, settings: BeliefSettings) -> Floats:
     """p("there is no such thing" | picture), float32 [n]: what a "no" to the question would be worth."""
     eps = settings.eps.get("facts", 0.1)
-    p: Floats = (1 - eps) * (1 - _yes(gallery.facts.thing(thing), settings)) + eps / 2
+    p: Floats = ((1 - eps) * (1 - _yes(gallery.facts.thing(thing), settings)) + eps / 2).astype(np.float32)
     return p
 
 
-def mark_likelihood(gallery: Gallery, event: Marked, settings: BeliefSettings) -> Floats:
+def mark_likelihood(gallery: Gallery, event: Marked, settings: BeliefSettings) -> Logs:
     """log p(marks | picture), float64 [n]: softmax over the shown pictures of s * cos (Cox et al. 2000, PicHunter)."""
     known = [picture for picture in event.shown if picture in gallery.positions]
     total = np.zeros(gallery.n, dtype=np.float64)
@@ -91,7 +95,8 @@ def _by_facts(gallery: Gallery, question: Question, settings: BeliefSettings, ro
 
 
 def _yes(p: Floats, settings: BeliefSettings) -> Floats:
-    return settings.silent + (settings.certain - settings.silent) * p
+    yes: Floats = (settings.silent + (settings.certain - settings.silent) * p).astype(np.float32)
+    return yes
 
 
 def _counted(counts: Rows, values: list[str]) -> Floats:
@@ -100,7 +105,8 @@ def _counted(counts: Rows, values: list[str]) -> Floats:
         seen = counts == int(value[0]) if value != "3+" else counts >= 3
         p[seen] = _MISCOUNT / (len(values) - 1)
         p[seen, values.index(COUNTS[position])] = 1 - _MISCOUNT
-    return p
+    counted: Floats = p.astype(np.float32)
+    return counted
 
 
 def _by_encoder(gallery: Gallery, question: Question, settings: BeliefSettings, rows: Rows) -> Floats:

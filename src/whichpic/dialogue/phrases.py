@@ -36,7 +36,24 @@ _OPTIONS = {
     "3+": ("three or more", "三个以上"),
 }
 NOT_SURE = ("not sure", "不确定")
-_YES = {"yes", "y", "yeah", "yep", "yup", "sure", "right", "correct", "true", "有", "是", "是的", "对", "嗯", "有的", "对的"}
+_YES = {
+    "yes",
+    "y",
+    "yeah",
+    "yep",
+    "yup",
+    "sure",
+    "right",
+    "correct",
+    "true",
+    "有",
+    "是",
+    "是的",
+    "对",
+    "嗯",
+    "有的",
+    "对的",
+}
 _NO = {"no", "n", "nope", "nah", "none", "not", "没有", "没", "不是", "不", "否", "无", "没有的"}
 _UNSURE = re.compile(
     r"^(\?+|skip|pass|not sure|unsure|dunno|no idea|(i )?(do not|don'?t|can'?t|cannot) (know|remember|recall|tell|say).*"
@@ -74,7 +91,9 @@ def ask(attribute: str, values: tuple[str, ...], *, language: str, about: str = 
     which = 1 if language == "zh" else 0
     thing = vocabulary().say(about, language) if about else ""
     text = _TEXTS[attribute][which].format(thing=thing if which else article(thing) if attribute == "thing" else thing)
-    options = tuple(Option(value, _option_text(value, attribute, position, which)) for position, value in enumerate(values))
+    options = tuple(
+        Option(value, _option_text(value, attribute, position, which)) for position, value in enumerate(values)
+    )
     return Question(text, options, attribute, about, source, asker, pictures)
 
 
@@ -92,7 +111,8 @@ def _option_text(value: str, attribute: str, position: int, which: int) -> str:
 class Reading:
     """What free words mean for a question: an option's position, "not sure", or (neither) something of their own.
 
-    `rest` is what they say beyond the option: "yes, a brown one" -> option yes, rest "a brown one".
+    `rest` is what they say beyond the option: "yes, a brown one" -> option yes, rest "a brown one". With neither and no
+    rest, they mean nothing here ("yes" to "which colour?").
     """
 
     option: int | None = None
@@ -115,6 +135,9 @@ def read(question: Question, words: str) -> Reading:
         return _yes_or_no(question, words.strip(), values)
     if "one" in values or COUNTS[0] in values:
         return _number(plain, values)
+    if plain in _YES | _NO:
+        # Not an answer to "which", and nothing that a picture could be found by.
+        return Reading()
     named = {mention.concept.name for mention in vocabulary().mentions(plain) if not mention.negated}
     named |= {kind for name in named for kind in vocabulary().ancestors(name)}
     fitting = [position for position, value in enumerate(values) if value in named]
@@ -139,7 +162,7 @@ def _yes_or_no(question: Question, words: str, values: list[str]) -> Reading:
 
 
 _FILLER = {"there", "is", "are", "it", "was", "were", "has", "i", "see", "one", "none", "a", "the", "in", "does", "do", "not",
-           "think", "so", "isn", "t", "aren", "think", "definitely", "of", "course"}  # fmt: skip
+           "think", "so", "isn", "t", "aren", "definitely", "of", "course"}  # fmt: skip
 
 
 def _number(plain: str, values: list[str]) -> Reading:
@@ -148,4 +171,4 @@ def _number(plain: str, values: list[str]) -> Reading:
         for value in (name, {"one": "1", "two": "2", "several": "3+"}.get(name, "")):
             if value and value in values:
                 return Reading(option=values.index(value))
-    return Reading(rest=plain)
+    return Reading() if plain in _YES | _NO else Reading(rest=plain)

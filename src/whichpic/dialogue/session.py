@@ -130,6 +130,11 @@ class Session:
         if isinstance(answer, str):
             reading = read(question, answer)
             if reading.option is None and not reading.unsure:
+                if not reading.rest:
+                    options = ", ".join(option.text for option in question.options)
+                    raise SessionError(
+                        f"'{answer.strip()}' does not answer \"{question.text}\"; choose one of: {options}"
+                    )
                 self.say(answer)
                 return
             self._add(Answered(question, reading.option, answer.strip()))

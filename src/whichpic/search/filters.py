@@ -142,7 +142,8 @@ def _date(pictures: Sequence[Picture], operator: str, day: str) -> Mask:
     dated = cut != ""
     operators = {"=": cut == day, "~": cut == day, "!=": cut != day}
     operators |= {">=": cut >= day, "<=": cut <= day, ">": cut > day, "<": cut < day}
-    return operators[operator] & dated
+    compared: Mask = operators[operator] & dated
+    return compared
 
 
 def _column(attribute: str, pictures: Sequence[Picture]) -> NDArray[np.float64]:
@@ -163,7 +164,8 @@ def _column(attribute: str, pictures: Sequence[Picture]) -> NDArray[np.float64]:
 def _compare(numbers: NDArray[np.float64], operator: str, value: float) -> Mask:
     operators = {"=": numbers == value, "~": numbers == value, "!=": numbers != value}
     operators |= {">=": numbers >= value, "<=": numbers <= value, ">": numbers > value, "<": numbers < value}
-    return operators[operator]
+    compared: Mask = operators[operator]
+    return compared
 
 
 def _number(attribute: str, value: str) -> float:
@@ -191,4 +193,5 @@ def _near(pictures: Sequence[Picture], latitude: float, longitude: float, kilome
     # Haversine distance on a sphere.
     half = np.sin((lat - lat0) / 2) ** 2 + np.cos(lat) * math.cos(lat0) * np.sin((lon - lon0) / 2) ** 2
     distance = 2 * _EARTH_KILOMETRES * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
-    return (distance <= kilometres) & placed
+    near: Mask = (distance <= kilometres) & placed
+    return near

@@ -110,7 +110,8 @@ class Gallery:
 
     def picture_vector(self, position: int) -> Floats:
         """The unit vector of one picture of the album, float32 [dim]."""
-        return self.vectors(np.array([position], dtype=np.int64))[0]
+        vector: Floats = self.vectors(np.array([position], dtype=np.int64))[0]
+        return vector
 
     def vectors(self, positions: Rows) -> Floats:
         """Unit vectors of some pictures, float32 [k, dim]; zero where a picture has none."""

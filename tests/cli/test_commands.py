@@ -1,0 +1,186 @@
+"""The command line as a person or a script uses it: real processes, the toy encoder, drawn pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.support import drawn_album
+
+
+def run(*words: str, home: Path, stdin: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "WHICHPIC_HOME": str(home), "WHICHPIC_ENCODER": "toy", "WHICHPIC_OFFLINE": "1",
+                   "TERMINAL_WIDTH": "200", **extra}  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-m", "whichpic", *words], capture_output=True, text=True, env=environment, timeout=60,
+        input=stdin if stdin is not None else "", check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
+    folder = drawn_album(tmp_path_factory.mktemp("album"), 30)
+    (folder / "broken.jpg").write_bytes(b"not a picture")
+    done = run("index", str(folder), home=home)
+    assert done.returncode == 0, done.stderr
+    assert "30 pictures" in done.stdout and "skipped broken.jpg" in done.stderr
+    return folder
+
+
+def test_a_second_index_has_nothing_to_do(album: Path, home: Path) -> None:
+    done = run("index", str(album), "--json", home=home)
+    report = json.loads(done.stdout)
+    assert report["unchanged"] == 30 and report["encoded"] == 0
+    assert [skip["path"] for skip in report["skipped"]] == ["broken.jpg"]
+
+
+def test_find_by_words_in_two_languages(album: Path, home: Path) -> None:
+    english = json.loads(run("find", str(album), "red", "--json", home=home).stdout)
+    chinese = json.loads(run("find", str(album), "红色", "--json", home=home).stdout)
+    assert {each["path"] for each in english[:3]} == {each["path"] for each in chinese[:3]}
+    assert {int(Path(each["path"]).stem) % 10 for each in english[:3]} == {0}
+
+
+def test_find_by_a_picture_and_a_filter(album: Path, home: Path) -> None:
+    like = json.loads(run("find", str(album), "--like", "second/0000.png", "--json", home=home).stdout)
+    assert like[0]["path"] == "second/0000.png"
+    outside = json.loads(run("find", str(album), "--like", str(album / "first/0001.png"), "--json", home=home).stdout)
+    assert outside[0]["path"] == "first/0001.png"
+    inside = json.loads(run("find", str(album), "red", "--folder", "first", "--json", home=home).stdout)
+    assert {each["path"].split("/")[0] for each in inside} == {"first"}
+
+
+def test_talk_works_with_piped_input_and_is_kept(album: Path, home: Path) -> None:
+    done = run("talk", str(album), home=home, stdin="something red\n?\n/more 1\n/why 1\n/undo\n/nonsense\n")
+    assert done.returncode == 0, done.stderr
+    assert "something red" in done.stdout and "+ strong" in done.stdout
+    assert "there is no /nonsense" in done.stderr
+    again = run("talk", str(album), "--resume", "last", home=home, stdin="/this 1\n")
+    assert "found, after" in again.stdout
+
+
+def test_talk_asks_in_chinese(album: Path, home: Path) -> None:
+    done = run("talk", str(album), home=home, stdin="红色的东西\n不确定\n")
+    assert re.search(r"\? [^\n]*[\u4e00-\u9fff]", done.stdout), done.stdout
+
+
+def test_facts_of_one_picture(album: Path, home: Path) -> None:
+    told = json.loads(run("facts", str(album / "second/0000.png"), "--json", home=home).stdout)
+    assert {"attribute": "orientation", "value": "landscape"}.items() <= next(
+        f for f in told if f["attribute"] == "orientation"
+    ).items()
+    assert any(fact["attribute"] == "colour" and fact["value"] == "red" for fact in told)
+
+
+def test_show_lists_what_was_skipped(album: Path, home: Path) -> None:
+    done = run("show", str(album), "--skipped", home=home)
+    assert done.stdout.startswith("broken.jpg: ")
+
+
+def test_an_unindexed_album_is_indexed_on_the_way(tmp_path: Path, home: Path) -> None:
+    folder = drawn_album(tmp_path / "new", 6)
+    found = run("find", str(folder), "blue", home=home)
+    assert found.returncode == 0 and "not indexed yet" in found.stderr and "0002.png" in found.stdout.splitlines()[0]
+
+
+BAD = {
+    "no such folder": (["index", "{tmp}/nowhere"], "no such folder"),
+    "a file for a folder": (["index", "{album}/broken.jpg"], "not a folder"),
+    "an empty folder": (["index", "{tmp}"], "no picture"),
+    "an unknown encoder": (["find", "{album}", "red", "--encoder", "best"], "no encoder is called 'best'"),
+    "nothing to find": (["find", "{album}"], "nothing to look for"),
+    "an odd filter": (["find", "{album}", "red", "--where", "colour>3"], "colour"),
+    "a fact that nobody knows": (["find", "{album}", "red", "--where", "flavour=sweet"], "flavour"),
+    "a picture that is none": (["find", "{album}", "--like", "{album}/broken.jpg"], "broken.jpg"),
+    "a wrong captions column": (["index", "{album}", "--captions", "{captions}", "--caption-column", "words"], "words"),
+    "no session of that name": (["talk", "{album}", "--resume", "nothing"], "nothing"),
+    "an unknown asker": (["talk", "{album}", "--asker", "psychic"], "psychic"),
+    "a model that is not in the table": (["models", "get", "gpt-9"], "gpt-9"),
+    "facts of a folder": (["facts", "{album}"], "not a file"),
+    "an option that is no number": (["find", "{album}", "red", "-k", "many"], "valid integer"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(case: str, album: Path, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "captions").mkdir()
+    captions = tmp_path / "captions" / "c.csv"
+    captions.write_text("image,caption\n0000.png,a red thing\n")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    words, expected = BAD[case]
+    done = run(*[word.format(tmp=empty, album=album, captions=captions) for word in words], home=home)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert expected in done.stderr and "Traceback" not in done.stderr
+    if case != "an option that is no number":
+        told = [line for line in done.stderr.splitlines() if line.startswith("whichpic: ")]
+        assert len(told) == 1
+
+
+def test_no_permission_is_one_line(tmp_path: Path, home: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    folder = drawn_album(tmp_path / "closed", 2)
+    folder.chmod(0)
+    try:
+        done = run("index", str(folder), home=home)
+    finally:
+        folder.chmod(0o755)
+    assert done.returncode == 2 and "permission" in done.stderr.lower()
+
+
+def examples() -> list[str]:
+    """Every "Example:" line of the help texts."""
+    found = []
+    for command in (["index"], ["find"], ["talk"], ["facts"], ["show"], ["doctor"], ["demo"], ["models", "list"],
+                    ["models", "get"], ["models", "add"], ["models", "check"], ["models"]):  # fmt: skip
+        told = run(*command, "--help", home=Path("/nonexistent")).stdout
+        assert "Example: " in told, f"{command} has no example"
+        found.append(re.search(r"Example: (whichpic (?:[^\n]|\n(?!\n))+)", told)[1])  # type: ignore[index]
+    return found
+
+
+def test_the_examples_of_the_help_texts_work(album: Path, home: Path) -> None:
+    for example in examples():
+        if re.search(r"demo|models (get|add)", example):
+            continue  # these fetch; `make demo` runs them
+        words = shlex.split(
+            example.replace("~/Pictures/IMG_0001.jpg", str(album / "second/0000.png")).replace("~/Pictures", str(album))
+        )
+        done = run(*words[1:], home=home)
+        assert done.returncode == 0, (example, done.stderr)
+
+
+def test_help_and_import_are_quick(home: Path) -> None:
+    """Generous bounds: a busy machine must not fail this, an import of a large library must. Figures: make bench."""
+    began = time.perf_counter()
+    assert run("--help", home=home).returncode == 0
+    assert time.perf_counter() - began < 5
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, whichpic, whichpic.cli.app; print(*sorted(sys.modules))"],
+        capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    heavy = {
+        "numpy",
+        "PIL",
+        "onnxruntime",
+        "tokenizers",
+        "huggingface_hub",
+        "torch",
+        "openai",
+        "pydantic",
+        "rich.console",
+    }
+    assert not heavy & set(loaded)
