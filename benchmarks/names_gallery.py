@@ -32,12 +32,12 @@ from whichpic.types import Sight
 HERE = Path(__file__).resolve().parent
 CHANGES: Mapping[str, Sequence[float]] = {
     "label_power": (0.35, 0.7, 1.0),
-    "present": (0.2, 0.25, 0.4),
+    "present": (0.15, 0.25, 0.3, 0.4),
     "object_weight": (0.5, 0.7, 1.4, 2.0),
     "person_weight": (0.3, 1.0),
     "count_weight": (0.0, 1.0),
     "text_centre": (0.0, 0.25, 0.75, 1.0),
-    "mention_weight": (0.0, 0.1, 0.3, 0.5),
+    "mention_weight": (0.0, 0.1, 0.2, 0.5),
 }
 
 

@@ -48,7 +48,7 @@ class Recipe:
 
     label_power: float = 0.5
     """Of the classifier's probabilities: later guesses tell more of a scene than the network gives them."""
-    present: float = 0.3
+    present: float = 0.2
     """Detector score from which an object counts."""
     object_weight: float = 1.0
     person_weight: float = 0.6
@@ -57,7 +57,7 @@ class Recipe:
     """Of "two dogs" or "a group of dogs" beside "dog"."""
     text_centre: float = 0.5
     """How much of the mean of all names is taken off a text; off a picture all of it is."""
-    mention_weight: float = 0.2
+    mention_weight: float = 0.3
     """Of the names that a text mentions, beside the text itself."""
 
 
