@@ -224,6 +224,12 @@ def test_coco_captions_are_found_beside_the_pictures(tmp_path: Path) -> None:
     assert run(root).captions == 1
 
 
+def test_a_neighbours_captions_are_not_worth_a_word(tmp_path: Path) -> None:
+    root = album(tmp_path / "album", 1)
+    (tmp_path / "captions.csv").write_text("image,caption\nelsewhere.jpg,a dog\n")
+    assert run(root).skipped == ()
+
+
 def churn(root: Path, numbers: random.Random, fresh: int) -> None:
     """One thing that people do to their folders."""
     files = sorted(path for path in root.rglob("*.png") if ".whichpic" not in path.parts)

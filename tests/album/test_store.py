@@ -157,6 +157,34 @@ def test_an_album_that_cannot_be_written_has_its_store_at_home(
         assert store.home.parent == home / "stores"
 
 
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everything")
+def test_a_store_in_an_album_that_became_read_only_moves_home(indexed: Path, home: Path) -> None:
+    (indexed / ".whichpic").chmod(0o555)
+    try:
+        with Store.open(indexed) as store:
+            before = content(store)
+        with Store.open(indexed, create=True) as store:
+            assert store.home.parent == home / "stores"
+            assert index(store, Toy()).encoded == 0
+            assert content(store) == before
+    finally:
+        (indexed / ".whichpic").chmod(0o755)
+    with Store.open(indexed) as store:
+        assert store.home.parent == home / "stores"
+
+
+def test_a_store_on_a_disk_that_is_not_there_is_missed(tmp_path: Path, indexed: Path) -> None:
+    with Store.open(indexed, store=tmp_path / "disk" / "store", create=True):
+        pass
+    (tmp_path / "disk").rename(tmp_path / "unplugged")
+    for create in (False, True):
+        with pytest.raises(AlbumError, match="attach that disk"):
+            Store.open(indexed, create=create)
+    (tmp_path / "unplugged").rename(tmp_path / "disk")
+    with Store.open(indexed) as store:
+        assert len(store.pictures()) == 12
+
+
 def _kind_of(folder: Path) -> str:
     """The type of the file system that the folder is on, so that it can be taken for a network share."""
     mounts = [line.split(" - ") for line in Path("/proc/self/mountinfo").read_text().splitlines()]

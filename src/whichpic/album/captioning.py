@@ -52,6 +52,8 @@ def update_captions(connection: sqlite3.Connection, root: Path, named: Sequence[
             reasons[path] = [str(error)]
             continue
         attached, reasons[path] = attach(pairs, ids, root)
+        if not attached and path not in remembered and not path.is_relative_to(root):
+            reasons[path] = []  # a neighbour's captions, which nobody meant for this album
         for pair in attached:
             texts.setdefault(pair, len(texts))
     with catalogue.transaction(connection):

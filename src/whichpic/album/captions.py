@@ -12,7 +12,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from whichpic.errors import CaptionError
@@ -151,7 +150,7 @@ def _read_table(
     rows = (
         (line.rstrip("\r\n").split("|", len(columns) - 1) for line in lines)
         if mark == "|"
-        else csv.reader(chain(lines), delimiter=mark)
+        else csv.reader(lines, delimiter=mark)
     )
     for row in rows:
         if len(row) > max(picture_at, caption_at):

@@ -6,6 +6,7 @@ Called by store (reading) and indexing (writing). It is in WAL mode: readers wor
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
@@ -55,7 +56,14 @@ MIGRATIONS: tuple[str, ...] = (
     """,
 )
 
-_DISK_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_SHMSIZE}
+# What SQLite says when a file cannot grow: the catalogue, its WAL, or the memory that readers share.
+_DISK_FULL = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+}
 
 
 @contextmanager
@@ -109,19 +117,31 @@ def connect(home: Path, *, write: bool) -> sqlite3.Connection:
                 connection.close()
                 raise
             return connection
-        try:
-            connection = _connection(path, "rw")
-            version = _schema(connection)
-        except sqlite3.OperationalError:
-            # A store on a read-only disk: no WAL can be made there, and nobody can be writing either.
-            connection = _connection(path, "ro", "&immutable=1")
-            version = _schema(connection)
+        connection, version = _open_to_read(path)
         connection.execute("PRAGMA query_only = 1")
     if version != len(MIGRATIONS):
         connection.close()
         _refuse_newer(version, home)
         raise AlbumError(f"the store {home} was made by an older whichpic: index the album once more")
     return connection
+
+
+def _open_to_read(path: Path) -> tuple[sqlite3.Connection, int]:
+    """A connection and the schema version it found; also where nothing can be written, a read-only disk for example."""
+    ways = [("rw", "")]
+    if not os.access(path.parent, os.W_OK):
+        wal = path.with_name(f"{path.name}-wal")
+        # "immutable" looks past the WAL: right only where there is none, and nobody can be writing one.
+        ways += [("ro", "")] if wal.exists() and wal.stat().st_size else [("ro", ""), ("ro", "&immutable=1")]
+    for last, (mode, more) in enumerate(ways, 1):
+        connection = _connection(path, mode, more)
+        try:
+            return connection, _schema(connection)
+        except sqlite3.OperationalError:
+            connection.close()
+            if last == len(ways):
+                raise
+    raise AssertionError("there is always one way")
 
 
 def _connection(path: Path, mode: str, more: str = "") -> sqlite3.Connection:

@@ -38,10 +38,19 @@ def album_root(folder: str | os.PathLike[str]) -> Path:
 
 
 def find(root: Path) -> Path | None:
-    """The folder that holds the album's catalogue, or None where it was never indexed."""
+    """The folder that holds the album's catalogue, or None where it was never indexed.
+
+    Raises AlbumError where it was put on a disk that is not there now.
+    """
     from whichpic.album.catalogue import NAME
 
-    for place in (_pointed(root), root / FOLDER, _far(root)):
+    pointed = _pointed(root)
+    if pointed and not pointed.parent.exists():
+        raise AlbumError(
+            f"the store of {root} is {pointed}, which is not there: attach that disk, or choose with --store"
+        )
+    # The one at home before the one in the album: it is there because the album's could not be written.
+    for place in (pointed, _far(root), root / FOLDER):
         if place and (place / NAME).is_file():
             return place
     return None
@@ -53,7 +62,10 @@ def choose(root: Path, wanted: Path | None) -> Path:
     Without a wish: where it is; else in the album; else, if the album is read-only or on a network share, in the user's
     data folder. Raises AlbumError where none of them can be written.
     """
-    present = find(root)
+    pointed = _pointed(root)
+    present = None if wanted and pointed and not pointed.parent.exists() else find(root)
+    if wanted is None and present is None:
+        wanted = pointed  # it was deleted there, to begin anew
     if wanted is not None:
         place = Path(os.path.realpath(wanted.expanduser()))
         if place == root:
