@@ -62,14 +62,14 @@ class Recipe:
 
 
 class Names:
-    """Encoder over the names of about 1,080 kinds of things. Vectors of 384 numbers. Any thread may call.
+    """Encoder over the names of about 1,050 kinds of things. Vectors of 384 numbers. Any thread may call.
 
     Only what a `Sight` holds enters a picture's vector; of a picture in which nothing was recognised it is 0.
     """
 
     dim = 384
     describe = (
-        "names: the bundled encoder. It knows about 1,080 kinds of things by name (animals, vehicles, furniture, food, "
+        "names: the bundled encoder. It knows about 1,050 kinds of things by name (animals, vehicles, furniture, food, "
         "tools ...), in English and Chinese; it does not see actions, colours, relations or fine detail"
     )
 

@@ -45,7 +45,7 @@ _MEND = "run: whichpic models get bundled"
 class EfficientSeer:
     """The bundled Seer: two ImageNet classifiers (EfficientNet-Lite3 and -Lite0), a COCO detector (EfficientDet-Lite0).
 
-    About 0.12 s per picture on one core; the pictures of one call are spread over the cores. Each is looked at by
+    About 0.14 s per picture on one core; the pictures of one call are spread over the cores. Each is looked at by
     itself, so that a Sight depends neither on its neighbours nor on the number of threads. Any thread may call.
     """
 
@@ -227,5 +227,5 @@ class _Network:
 
     def _output(self, detail: dict[str, Any]) -> Floats:
         scale, zero = detail["quantization"]
-        raw: Floats = self._interpreter.get_tensor(detail["index"]).astype(np.float32)
+        raw: Floats = self._interpreter.get_tensor(detail["index"]).astype(np.float32, copy=False)
         return raw if not scale else (raw - np.float32(zero)) * np.float32(scale)
