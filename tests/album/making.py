@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -47,3 +48,14 @@ def content(store: Store) -> dict[str, tuple[Picture, object, object, list[float
         )
         for i, each in enumerate(pictures)
     }
+
+
+def permissions_bind() -> bool:
+    """False for root, who may read and write everything whatever the permissions say."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        try:
+            (Path(folder) / "probe").touch()
+        except OSError:
+            return True
+        return False

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.album.making import permissions_bind
 from whichpic.album.scan import scan
 from whichpic.errors import AlbumError
 
@@ -59,7 +60,7 @@ def test_a_pipe_called_jpg_and_a_name_that_is_no_text_are_skipped(tmp_path: Path
     assert reasons == {"pipe.jpg": "not a regular file", "\\xb0\\xa1.jpg": "its name is not valid UTF-8: rename it"}
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(not permissions_bind(), reason="root may read everything")
 def test_a_closed_folder_is_reported(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg", tmp_path / "closed/b.jpg")
     (tmp_path / "closed").chmod(0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.album.making import album, content, save
+from tests.album.making import album, content, permissions_bind, save
 from whichpic.album import catalogue, places
 from whichpic.album.indexing import index
 from whichpic.album.lock import writer_lock
@@ -157,7 +157,7 @@ def test_an_album_that_cannot_be_written_has_its_store_at_home(
         assert store.home.parent == home / "stores"
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everything")
+@pytest.mark.skipif(not permissions_bind(), reason="root may write everything")
 def test_a_store_in_an_album_that_became_read_only_moves_home(indexed: Path, home: Path) -> None:
     (indexed / ".whichpic").chmod(0o555)
     try:

@@ -144,6 +144,21 @@ def _open_to_read(path: Path) -> tuple[sqlite3.Connection, int]:
     raise AssertionError("there is always one way")
 
 
+def copy(home: Path, target: Path) -> None:
+    """Write all that the catalogue in `home` holds, its WAL included, to the new file `target`."""
+    source, _ = _open_to_read(home / NAME)
+    try:
+        destination = sqlite3.connect(target)
+        try:
+            source.backup(destination)
+            # One file, ready to be renamed: what lies in a WAL would stay behind.
+            destination.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            destination.close()
+    finally:
+        source.close()
+
+
 def _connection(path: Path, mode: str, more: str = "") -> sqlite3.Connection:
     # Autocommit: transactions are opened by `transaction` alone. The store guards its connection with a lock.
     connection = sqlite3.connect(

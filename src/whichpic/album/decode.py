@@ -7,14 +7,14 @@ a decoder raises becomes a `DecodeError` whose message is the reason that is kep
 from __future__ import annotations
 
 import io
+import logging
 import os
 import stat
 import struct
 import threading
 import warnings
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -96,9 +96,9 @@ def decode(source: str | os.PathLike[str] | bytes, *, side: int = 640, max_pixel
     except MemoryError:
         raise DecodeError("there is not enough memory to decode it") from None
     except OSError as error:
-        raise DecodeError(_reason(error.strerror or error)) from error
+        raise DecodeError(error.strerror or _damaged(error)) from error
     except Exception as error:  # decoders raise SyntaxError, struct.error, ValueError, IndexError, KeyError, ...
-        raise DecodeError(_reason(error)) from error
+        raise DecodeError(_damaged(error)) from error
 
 
 def decoder_id() -> str:
@@ -140,6 +140,8 @@ def _openers() -> dict[str, tuple[Any, Any]]:
     from PIL import Image
 
     Image.init()
+    logging.getLogger("PIL").addHandler(logging.NullHandler())  # or its opinions of a file land on standard error
+    _hush_libtiff()
     try:
         import pillow_heif
 
@@ -147,6 +149,20 @@ def _openers() -> dict[str, tuple[Any, Any]]:
     except ImportError:
         pass
     return {name: Image.OPEN[name] for name in FORMATS if name in Image.OPEN}
+
+
+def _hush_libtiff() -> None:
+    """Pillow's libtiff writes what it thinks of a damaged file to standard error, from C: ask it not to."""
+    import ctypes
+
+    import PIL
+
+    package = Path(PIL.__file__).parent
+    for path in (*package.parent.glob("pillow.libs/libtiff*"), *package.glob(".dylibs/libtiff*")):
+        with suppress(OSError, AttributeError):
+            set_handler = ctypes.CDLL(str(path)).TIFFSetErrorHandler
+            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            set_handler(None)
 
 
 def _open(data: bytes) -> Image.Image:
@@ -258,11 +274,14 @@ def _deep_to_rgb(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.nan_to_num(values).clip(0, 255).astype(np.uint8)).convert("RGB")
 
 
-def _reason(error: object) -> str:
-    """One short line out of whatever a decoder said."""
-    if isinstance(error, zlib.error):
-        return "the compressed data is damaged"
-    text = " ".join(str(error).split()) or type(error).__name__
-    if "truncated" in text.lower() or "broken data stream" in text:
+def _damaged(error: Exception) -> str:
+    """The reason for a file that a decoder opened and then gave up."""
+    words = _reason(error)
+    if "truncated" in words.lower() or "broken data stream" in words:
         return "the file is truncated or damaged"
-    return text[:200]
+    return f"too large: {words}" if "exceeds limit of" in words else f"the file is damaged ({words})"
+
+
+def _reason(error: Exception) -> str:
+    """One short line out of whatever a decoder said."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:200]

@@ -159,31 +159,29 @@ def _writable(place: Path) -> bool:
 
 def _move(present: Path | None, place: Path, *, keep: bool = False) -> None:
     """Bring the content of a store to an empty place; the catalogue last, since a store is where its catalogue is."""
-    from whichpic.album.catalogue import NAME, connect
+    from whichpic.album.catalogue import NAME
     from whichpic.album.lock import writer_lock
 
     if present is None or present == place or (place / NAME).exists():
         return
     if keep:  # what is left behind is read-only: nobody writes to it, and it cannot be tidied
-        _copy(present, place, NAME)
+        _copy(present, place)
         return
     with writer_lock(present):
-        connection = connect(present, write=True)
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
-        _copy(present, place, NAME)
+        _copy(present, place)
     shutil.rmtree(present, ignore_errors=True)
 
 
-def _copy(present: Path, place: Path, catalogue: str) -> None:
-    try:
-        shutil.copytree(
-            present,
-            place,
-            ignore=shutil.ignore_patterns(catalogue, f"{catalogue}-*", "lock", "thumbs"),
-            dirs_exist_ok=True,
-        )
-        shutil.copy2(present / catalogue, place / f"{catalogue}.new")
-        (place / f"{catalogue}.new").replace(place / catalogue)
-    except (OSError, shutil.Error) as error:
-        raise AlbumError(f"cannot move the store from {present} to {place}: {error}") from error
+def _copy(present: Path, place: Path) -> None:
+    """Copy vectors, sessions and catalogue, without their permissions: the old place may have been read-only."""
+    from whichpic.album.catalogue import NAME, clear_errors, copy
+
+    with clear_errors(place):
+        for path in sorted((present / "vectors").rglob("*.f32")) + sorted((present / "sessions").rglob("*.jsonl")):
+            target = place / path.relative_to(present)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        fresh = place / f"{NAME}.new"
+        fresh.unlink(missing_ok=True)
+        copy(present, fresh)
+        fresh.replace(place / NAME)
