@@ -13,7 +13,7 @@ from whichpic.errors import SessionError
 
 ALBUM = gallery(200)
 SETTINGS = BeliefSettings()
-DOG = Question("Is there a dog in it?", (Option("yes", "yes"), Option("no", "no")), "thing", "dog")
+DOG = Question("Does it show a dog?", (Option("yes", "yes"), Option("no", "no")), "thing", "dog")
 
 
 def after(*events: Event, settings: BeliefSettings = SETTINGS):  # type: ignore[no-untyped-def]

@@ -19,7 +19,7 @@ YES_NO = (Option("yes", "yes"), Option("no", "no"))
 
 
 def thing(name: str) -> Question:
-    return Question(f"Is there a {name} in it?", YES_NO, "thing", name)
+    return Question(f"Does it show a {name}?", YES_NO, "thing", name)
 
 
 def test_a_question_that_halves_is_worth_one_bit() -> None:

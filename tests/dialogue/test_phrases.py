@@ -17,7 +17,7 @@ def test_articles(name: str, with_article: str) -> None:
 
 
 def test_questions_in_both_languages() -> None:
-    assert ask("thing", ("yes", "no"), about="dog", language="en").text == "Is there a dog in it?"
+    assert ask("thing", ("yes", "no"), about="dog", language="en").text == "Does it show a dog?"
     chinese = ask("thing", ("yes", "no"), about="dog", language="zh")
     assert chinese.text == "图里有狗吗？" and [option.text for option in chinese.options] == ["有", "没有"]
 

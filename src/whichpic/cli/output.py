@@ -100,7 +100,9 @@ def _lines() -> Callable[[Progress], None]:
 
     def show(now: Progress) -> None:
         nonlocal phase, seconds
-        finished = now.total and now.done >= now.total
+        if not now.total:
+            return
+        finished = now.done >= now.total
         if now.phase == phase and now.seconds - seconds < 10 and not finished:
             return
         phase, seconds = now.phase, now.seconds

@@ -109,8 +109,14 @@ class Conversation:
         except WhichpicError as error:
             note(f"  {error}")
             return True
-        self.turn()
-        return self.session.chosen is None
+        from whichpic.dialogue import Answered
+
+        last = self.session.events[-1]
+        if isinstance(last, Answered) and last.option is None:
+            self._ask(self.session.question)  # "not sure" changes nothing, so the list is not shown again
+        else:
+            self.turn()
+        return True
 
     def turn(self) -> None:
         """Show the pictures, then the question."""

@@ -59,12 +59,12 @@ class BeliefSettings:
             "people": 0.9,
             "thing": 0.85,
             "scene": 0.85,
-            "kind": 0.9,
+            "kind": 0.6,
             "place": 0.9,
             "count": 0.7,
-            "colour": 0.6,
+            "colour": 0.5,
             "light": 0.6,
-            "pick": 0.7,
+            "pick": 0.6,
         }
     )
 

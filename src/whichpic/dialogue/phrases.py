@@ -13,7 +13,7 @@ from whichpic.dialogue.likelihood import COUNTS, NO, OTHER, YES
 from whichpic.words import has_cjk, tokens, vocabulary
 
 _TEXTS = {
-    "thing": ("Is there {thing} in it?", "图里有{thing}吗？"),
+    "thing": ("Does it show {thing}?", "图里有{thing}吗？"),
     "count": ("How many can you see: {thing}?", "图里有多少{thing}？"),
     "people": ("How many people are in it?", "图里有几个人？"),
     "kind": ("What is it mainly a picture of?", "主要拍的是什么？"),
@@ -78,6 +78,8 @@ _MASS = {
 
 def article(name: str) -> str:
     """An English noun with its indefinite article, where it takes one: a dog, an umbrella, scissors, food."""
+    if name in ("sea", "sky"):
+        return f"the {name}"
     last = name.split()[-1]
     if name in _MASS or last in _MASS or (last.endswith("s") and not last.endswith(("ss", "us", "is"))):
         return name

@@ -63,6 +63,7 @@ class Gallery:
     @classmethod
     def of(cls, store: Store, encoder: Encoder) -> Gallery:
         """The gallery of an indexed album. Raises EncoderError where the album was not indexed with this encoder."""
+        version = store.version  # before what it stands for: a writer may be at work
         pictures = store.pictures()
         vectors = store.vectors(encoder.id)
         if vectors is None:
@@ -81,7 +82,7 @@ class Gallery:
             facts=store.facts(),
             captions=captions,
             caption_vectors=None if found is None else (found.matrix[found.rows], found.pictures),
-            version=store.version,
+            version=version,
         )
 
     @cached_property
