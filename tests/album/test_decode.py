@@ -31,6 +31,19 @@ def test_every_format_is_read(kind: str) -> None:
     assert np.abs(difference).mean() < 12
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_heic_of_phones_is_read_where_the_extra_is_installed(orientation: int) -> None:
+    pytest.importorskip("pillow_heif", reason="needs the extra 'heif'").register_heif_opener()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif[0x0110] = "Phone 5"
+    decoded = decode(encoded(picture(1), "HEIF", exif=exif.tobytes()))
+    assert (decoded.format, decoded.camera) == ("HEIF", "Phone 5")
+    assert (decoded.width, decoded.height) == ((40, 30) if orientation == 1 else (30, 40))
+    upright = picture(1) if orientation == 1 else picture(1).transpose(Image.Transpose.ROTATE_270)
+    assert np.abs(np.asarray(decoded.image, dtype=float) - np.asarray(upright, dtype=float)).mean() < 12
+
+
 def test_path_and_bytes_give_the_same(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     picture(2).save(path)
