@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -71,6 +72,69 @@ def test_talk_works_with_piped_input_and_is_kept(album: Path, home: Path) -> Non
     assert "found, after" in again.stdout
 
 
+def test_a_slip_of_the_tongue_changes_nothing(album: Path, home: Path) -> None:
+    slips = {"/filter has='dog": "not closed", "/show 0": "number from 1", "/like": "say which picture", "99": "options 1 to",
+             "/undo 9": "only 1 to undo", "/ask 99": "questions are ready", "/why": "say which picture"}  # fmt: skip
+    done = run("talk", str(album), home=home, stdin="\n".join(["something red", *slips, "/why 1"]) + "\n")
+    assert done.returncode == 0, done.stderr
+    for slip, told in slips.items():
+        assert told in done.stderr, slip
+    assert len(re.findall(r"^  [-+.] ", done.stdout, re.MULTILINE)) == 1  # one event, as before the slips
+
+
+def test_a_strange_name_stays_on_its_line(tmp_path: Path, home: Path) -> None:
+    folder = drawn_album(tmp_path / "my pictures", 2)
+    (folder / "first" / "0001.png").rename(folder / "first" / "\x1b[31mtwo\nlines.png")
+    indexed = run("index", str(folder), home=home)
+    assert f"whichpic talk '{folder}'" in indexed.stdout
+    found = run("find", str(folder), "green", home=home).stdout
+    assert r"\x1b[31mtwo\nlines.png" in found and len(found.splitlines()) == 2
+
+
+def test_copies_are_duplicates(tmp_path: Path, home: Path) -> None:
+    folder = drawn_album(tmp_path / "album", 4)
+    (folder / "again.png").write_bytes((folder / "second" / "0000.png").read_bytes())
+    assert run("index", str(folder), home=home).returncode == 0
+    assert "again.png  second/0000.png" in run("show", str(folder), "--duplicates", home=home).stdout
+
+
+def test_filters_that_nothing_passes_are_told_apart(album: Path, home: Path) -> None:
+    done = run("find", str(album), "red", "--folder", "first", "--after", "2020", home=home)
+    assert done.returncode == 0 and done.stdout == ""
+    assert "folder=first alone: 15, date>=2020 alone: 0, of 30" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(album: Path, home: Path) -> None:
+    environment = {**os.environ, "WHICHPIC_HOME": str(home), "WHICHPIC_ENCODER": "toy", "WHICHPIC_OFFLINE": "1"}
+    done = subprocess.Popen(
+        [sys.executable, "-m", "whichpic", "find", str(album), "red", "-k", "30"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+    )  # fmt: skip
+    assert done.stdout is not None and done.stderr is not None
+    done.stdout.close()
+    told = done.stderr.read().decode()
+    done.stderr.close()
+    assert done.wait(60) == 0 and "Error" not in told
+
+
+def test_ctrl_c_is_one_line(tmp_path: Path, home: Path) -> None:
+    folder = drawn_album(tmp_path / "album", 300)
+    environment = {**os.environ, "WHICHPIC_HOME": str(home), "WHICHPIC_ENCODER": "toy", "WHICHPIC_OFFLINE": "1"}
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import whichpic.cli; whichpic.cli.main()"
+    done = subprocess.Popen(
+        [sys.executable, "-c", code, "index", str(folder)], stderr=subprocess.PIPE, env=environment, text=True
+    )
+    assert done.stderr is not None
+    told = ""
+    for line in done.stderr:
+        told += line
+        if "pictures: 1/" in line:
+            done.send_signal(signal.SIGINT)
+    done.stderr.close()
+    assert done.wait(60) == 130, told
+    assert "stopped; what was done is kept" in told and "Traceback" not in told
+
+
 def test_talk_asks_in_chinese(album: Path, home: Path) -> None:
     done = run("talk", str(album), home=home, stdin="红色的东西\n不确定\n")
     assert re.search(r"\? [^\n]*[\u4e00-\u9fff]", done.stdout), done.stdout
@@ -110,6 +174,9 @@ BAD = {
     "a model that is not in the table": (["models", "get", "gpt-9"], "gpt-9"),
     "facts of a folder": (["facts", "{album}"], "not a file"),
     "an option that is no number": (["find", "{album}", "red", "-k", "many"], "valid integer"),
+    "no picture at all": (["find", "{album}", "red", "-k", "0"], "greater than"),
+    "blanks to find": (["find", "{album}", " "], "nothing to look for"),
+    "no such orientation": (["find", "{album}", "red", "--orientation", "diagonal"], "landscape, portrait or square"),
 }
 
 
@@ -124,7 +191,7 @@ def test_bad_input_is_one_line_and_exit_code_2(case: str, album: Path, home: Pat
     done = run(*[word.format(tmp=empty, album=album, captions=captions) for word in words], home=home)
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert expected in done.stderr and "Traceback" not in done.stderr
-    if case != "an option that is no number":
+    if case not in ("an option that is no number", "no picture at all"):  # typer's own words
         told = [line for line in done.stderr.splitlines() if line.startswith("whichpic: ")]
         assert len(told) == 1
 

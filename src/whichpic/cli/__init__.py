@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 __all__ = ["main"]
 
@@ -14,10 +16,18 @@ __all__ = ["main"]
 def main() -> None:
     """Entry point of the `whichpic` program."""
     from whichpic.cli.app import app
+
+    app()
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turns what a command raises into one line and an exit code. Lies inside typer, whose own words say less."""
     from whichpic.errors import WhichpicError
 
     try:
-        app(standalone_mode=True)
+        yield
+        sys.stdout.flush()
     except WhichpicError as error:
         _fail(" ".join(str(error).split()), error.exit_code)
     except KeyboardInterrupt:
@@ -33,6 +43,8 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
+    from whichpic.cli.output import note, printable
+
     sys.stdout.flush()
-    print(f"whichpic: {message}", file=sys.stderr)
+    note(f"whichpic: {printable(message)}")
     sys.exit(code)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from whichpic.cli import demo, find, index, models, talk
+from whichpic.cli import demo, find, index, models, talk, told
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # typer has its own copy of click's types
+        with told():
+            return super().invoke(ctx)
+
 
 app = typer.Typer(
     name="whichpic",
+    cls=_Commands,
     help="Find the picture in your head by talking about it.\n\n"
     "Begin with: whichpic index ~/Pictures, then: whichpic talk ~/Pictures",
     no_args_is_help=True,

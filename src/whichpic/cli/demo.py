@@ -11,6 +11,7 @@ import typer
 
 from whichpic.cli.index import EncoderOption
 from whichpic.cli.output import note
+from whichpic.errors import ModelError
 
 if TYPE_CHECKING:
     from whichpic.api import Album
@@ -33,7 +34,7 @@ MOST_QUESTIONS = 6
 
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where the sample album goes.")] = Path("sample-album"),
-    encoder: EncoderOption = "auto",
+    encoder: EncoderOption = "names",
     typed: Annotated[
         bool | None, typer.Option("--typed/--recorded", help="Who talks: you, or a recorded user.")
     ] = None,
@@ -43,7 +44,7 @@ def demo(
     Example: whichpic demo sample-album --recorded
     """
     from whichpic import models
-    from whichpic.cli.open import ensure_indexed, fetching, open_album
+    from whichpic.cli.open import ensure_indexed, ensure_seer, fetching, open_album
     from whichpic.cli.output import progress
     from whichpic.cli.talk import Conversation
 
@@ -52,6 +53,7 @@ def demo(
     album = models.get_sample_album(folder, on_progress=fetching())
     note("2. the models that look at them")
     with open_album(album, encoder=encoder) as opened:
+        ensure_seer(opened)
         note("3. the index")
         with progress() as show:
             report = opened.index(on_progress=show)
@@ -63,6 +65,10 @@ def demo(
         if typed:
             note(f"4. your turn. Think of one of the photographs in {album}/coco, and describe it\n")
             conversation.run()
+        elif not any(TARGET in picture.paths for picture in opened.gallery.pictures):
+            raise ModelError(
+                f"{TARGET}, which the recorded user looks for, could not be fetched; see {album}/SOURCES.md"
+            )
         else:
             note(f"4. a recorded user looks for {TARGET}\n")
             recorded(opened, conversation)

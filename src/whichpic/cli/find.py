@@ -10,12 +10,13 @@ import typer
 
 from whichpic.cli.index import EncoderOption, FolderArgument, JsonOption, StoreOption
 from whichpic.cli.open import ensure_indexed, open_album
-from whichpic.cli.output import as_json, listing, note, plain
+from whichpic.cli.output import as_json, listing, note, plain, printable
 from whichpic.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from whichpic.api import Album
     from whichpic.types import Fact
 
 
@@ -35,7 +36,7 @@ def find(
     camera: Annotated[str | None, typer.Option(help="Part of the camera's name.")] = None,
     orientation: Annotated[str | None, typer.Option(help="landscape, portrait or square.")] = None,
     min_size: Annotated[float | None, typer.Option(help="At least so many megapixels.")] = None,
-    k: Annotated[int, typer.Option("-k", help="How many to show.")] = 12,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many to show.")] = 12,
     pictures: Annotated[bool, typer.Option(help="Show the pictures, where the terminal can.")] = True,
     encoder: EncoderOption = "auto",
     store: StoreOption = None,
@@ -45,38 +46,39 @@ def find(
 
     Example: whichpic find ~/Pictures a dog on a beach --minus people --after 2023
     """
-    if not (
-        words
-        or like
-        or unlike
-        or plus
-        or minus
-        or where
-        or folder
-        or after
-        or before
-        or camera
-        or orientation
-        or min_size
-    ):
-        raise QueryError("nothing to look for: give words, --like PICTURE or a filter")
+    text = " ".join(words or ()).strip()
     conditions = [*(where or []), *_conditions(folder, after, before, camera, orientation, min_size)]
+    if not (text or like or unlike or plus or minus or conditions):
+        raise QueryError("nothing to look for: give words, --like PICTURE or a filter")
     with open_album(album, encoder=encoder, store=store, quiet=json) as opened:
         ensure_indexed(opened, quiet=json)
-        found = opened.find(*([" ".join(words)] if words else []), like=like or (), unlike=unlike or (),
+        found = opened.find(*([text] if text else []), like=like or (), unlike=unlike or (),
                             plus=_weighted(plus), minus=_weighted(minus), where=conditions, k=k)  # fmt: skip
         if json:
             as_json(plain(found))
         elif found:
             listing(found, opened.store, pictures=pictures)
         else:
-            note("no picture passes these filters")
+            note(_none_passes(opened, conditions))
+
+
+def _none_passes(album: Album, conditions: Sequence[str]) -> str:
+    """Which filter it was: a wrong guess and an album without dates look the same otherwise."""
+    from whichpic.search.filters import Filter
+
+    alone = []
+    for condition in conditions:
+        passed = int(Filter.parse([condition]).mask(album.gallery.pictures, album.gallery.facts).sum())
+        alone.append(f"{printable(condition)} alone: {passed}")
+    return f"no picture passes these filters ({', '.join(alone)}, of {album.gallery.n})"
 
 
 def _conditions(
     folder: str | None, after: str | None, before: str | None, camera: str | None, orientation: str | None,
     min_size: float | None,
 ) -> list[str]:  # fmt: skip
+    if orientation not in (None, "landscape", "portrait", "square"):
+        raise QueryError(f"--orientation is landscape, portrait or square, not '{orientation}'")
     given = {"folder=": folder, "date>=": after, "date<=": before, "camera~": camera, "orientation=": orientation,
              "megapixels>=": min_size}  # fmt: skip
     return [f"{condition}{value}" for condition, value in given.items() if value is not None]

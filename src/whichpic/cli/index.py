@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from whichpic.cli.open import open_album
-from whichpic.cli.output import as_json, note, progress
+from whichpic.cli.open import ensure_seer, open_album
+from whichpic.cli.output import as_json, note, printable, progress, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from whichpic.album.indexing import Report
+    from whichpic.types import Picture
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="ALBUM", help="A folder of pictures.")]
 EncoderOption = Annotated[
@@ -40,6 +43,7 @@ def index(
     with open_album(album, encoder=encoder, store=store, quiet=json) as opened:
         if not json:
             note(f"index of {opened.store.root} in {opened.store.home}")
+            ensure_seer(opened)
         with progress(json) as show:
             report = opened.index(on_progress=show, captions=captions, image_column=image_column,
                                   caption_column=caption_column, threads=threads)  # fmt: skip
@@ -63,16 +67,16 @@ def _say(report: Report, album: Path, pictures: int) -> None:
     captions = f", {report.captions} captions" if report.captions else ""
     print(f"{pictures} pictures{captions} ({what}) in {report.seconds:.1f} s")
     for skip in report.skipped[:5]:
-        note(f"  skipped {skip.path}: {skip.reason}")
+        note(f"  skipped {printable(skip.path)}: {printable(skip.reason)}")
     if len(report.skipped) > 5:
-        note(f"  ... {len(report.skipped)} skipped in all; see them with: whichpic show {album} --skipped")
-    print(f"now: whichpic talk {album}")
+        note(f"  ... {len(report.skipped)} skipped in all; see them with: whichpic show {quoted(album)} --skipped")
+    print(f"now: whichpic talk {quoted(album)}")
 
 
 def show(
     album: FolderArgument,
     skipped: Annotated[bool, typer.Option("--skipped", help="List the files that were skipped, and why.")] = False,
-    duplicates: Annotated[bool, typer.Option("--duplicates", help="List pictures that are nearly the same.")] = False,
+    duplicates: Annotated[bool, typer.Option("--duplicates", help="List files that are the same, or nearly.")] = False,
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -80,13 +84,11 @@ def show(
 
     Example: whichpic show ~/Pictures --duplicates
     """
-    from whichpic.album.duplicates import groups
     from whichpic.album.store import Store
 
-    with Store.open(album.expanduser(), store=store) as opened:
+    with Store.open(album.expanduser(), store=store and store.expanduser()) as opened:
         pictures = opened.pictures()
-        paths = {picture.id: picture.paths[0] if picture.paths else picture.id for picture in pictures}
-        alike = [[paths[each] for each in group] for group in groups(pictures)] if duplicates or json else []
+        alike = _alike(pictures) if duplicates or json else []
         skips = opened.skipped()
         if json:
             as_json({"pictures": len(pictures), "encoders": opened.encoders(), "store": str(opened.home),
@@ -95,13 +97,26 @@ def show(
             return
         if skipped:
             for skip in skips:
-                print(f"{skip.path}: {skip.reason}")
+                print(f"{printable(skip.path)}: {printable(skip.reason)}")
+            if not skips:
+                note("no file was skipped")
         if duplicates:
             for group in alike:
-                print("  ".join(group))
+                print("  ".join(quoted(printable(path)) for path in group))
+            if not alike:
+                note("no two files are the same, or nearly")
         if not (skipped or duplicates):
             captions = sum(len(texts) for texts in opened.captions().values())
             files = sum(len(picture.paths) for picture in pictures)
             print(f"{len(pictures)} pictures in {files} files, {captions} captions, {len(skips)} files skipped")
             print(f"encoders: {', '.join(opened.encoders()) or 'none yet'}")
             print(f"index: {opened.home}")
+
+
+def _alike(pictures: Sequence[Picture]) -> list[list[str]]:
+    """Groups of files that hold the same picture or nearly the same, copies included."""
+    from whichpic.album.duplicates import groups
+
+    paths = {picture.id: list(picture.paths) or [picture.id] for picture in pictures}
+    near = [[path for each in group for path in paths.pop(each)] for group in groups(pictures)]
+    return near + [files for files in paths.values() if len(files) > 1]

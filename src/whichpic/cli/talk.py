@@ -12,23 +12,23 @@ import typer
 
 from whichpic.cli.index import EncoderOption, FolderArgument, StoreOption
 from whichpic.cli.open import ensure_indexed, open_album
-from whichpic.cli.output import listing, note
+from whichpic.cli.output import filled, listing, note, printable, quoted
 from whichpic.errors import SessionError, WhichpicError
 
 if TYPE_CHECKING:
     from whichpic.api import Album
     from whichpic.dialogue import Question, Session
 
-HELP = """say anything that is in the picture ("a dog on grass, no people"); whichpic shows pictures and asks
-  1 2 3 ...           answer by option        ?              not sure (the next question is ready)
-  free words          answer, or say more     /ask 2         take the second question instead
-  /more 2 5           more like these         /less 1        less like this one
-  /this 3             this is it              /why 3         why this picture is where it is
-  /filter has=dog     only these              /filter        lift the filters
-  /undo               take the last one back  /like FILE     a picture as the query
-  /show 30            a longer list           /say WORDS     say it, whatever the question is
-  /branch             go on in a copy         /save FILE     keep the session there too
-  /help   /quit       (the session is kept: whichpic talk ALBUM --resume ID)"""
+HELP = """say anything that is in the picture: "a dog on grass, no people"; then answer
+  1 2 3 ...         an option             free words        answer, or say more
+  ?                 not sure              /ask 2            the second question
+  /more 2 5         more like these       /less 1           less like this one
+  /this 3           this is it            /why 3            why it is where it is
+  /filter has=dog   only these            /filter           lift the filters
+  /like FILE        a picture as query    /say WORDS        whatever was asked
+  /show 30          a longer list         /undo             take the last back
+  /branch           go on in a copy       /save FILE        keep it there too
+  /help   /quit     the session is kept: whichpic talk ALBUM --resume last"""
 
 
 def talk(
@@ -39,7 +39,7 @@ def talk(
     chooser: Annotated[str, typer.Option(help="Who chooses among them: eig, kl, first or random.")] = "eig",
     language: Annotated[str, typer.Option(help="Language of the questions: auto, en or zh.")] = "auto",
     pictures: Annotated[bool, typer.Option(help="Show the pictures, where the terminal can.")] = True,
-    k: Annotated[int, typer.Option("-k", help="How many to show.")] = 8,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many to show.")] = 8,
     encoder: EncoderOption = "auto",
     store: StoreOption = None,
 ) -> None:
@@ -93,9 +93,8 @@ class Conversation:
             if not self.line(line):
                 break
         if self.session.path is not None and self.session.events and self.session.chosen is None:
-            note(
-                f"kept as {self.session.id}; go on with: whichpic talk {self.album.store.root} --resume {self.session.id}"
-            )
+            album = quoted(self.album.store.root)
+            note(f"kept; go on with: whichpic talk {album} --resume {self.session.id}")
 
     def line(self, line: str) -> bool:
         """One line of input. False where the conversation is over. An error is a line of output, and nothing changes."""
@@ -107,7 +106,7 @@ class Conversation:
                 return True
             self._said(line)
         except WhichpicError as error:
-            note(f"  {error}")
+            note(f"  {printable(str(error))}")
             return True
         from whichpic.dialogue import Answered
 
@@ -130,12 +129,14 @@ class Conversation:
         self._ask(self.session.question)
 
     def _said(self, line: str) -> None:
+        from whichpic.dialogue.phrases import read
+
         question = self._question
         if question is None:
             self.session.say(line)
         elif line in ("", "?"):
             self.session.answer(None, question=question)
-        elif line.isdigit() and 1 <= int(line) <= len(question.options):
+        elif line.isdecimal() and (0 < int(line) <= len(question.options) or read(question, line).option is None):
             self.session.answer(int(line) - 1, question=question)
         else:
             self.session.answer(line, question=question)
@@ -145,15 +146,16 @@ class Conversation:
         if question is None:
             return
         chinese = self.session.language_now == "zh"
-        options = "   ".join(f"[{n}] {self._option(question, n - 1)}" for n in range(1, len(question.options) + 1))
-        print(f"? {question.text}   {options}   [?] {'不确定' if chinese else 'not sure'}", flush=True)
+        options = [f"[{n}] {self._option(question, n - 1)}" for n in range(1, len(question.options) + 1)]
+        parts = [f"? {question.text}", *options, f"[?] {'不确定' if chinese else 'not sure'}"]
+        print(filled(parts, "   ") if sys.stdout.isatty() else "   ".join(parts), flush=True)
 
     def _option(self, question: Question, position: int) -> str:
         option = question.options[position]
         if question.source != "pick" or option.value not in self.session.gallery.positions:
             return option.text
         picture = self.session.gallery.pictures[self.session.gallery.positions[option.value]]
-        return picture.paths[0] if picture.paths else picture.id
+        return printable(picture.paths[0]) if picture.paths else picture.id
 
     def _command(self, line: str) -> bool:
         name, _, rest = line[1:].partition(" ")
@@ -172,13 +174,14 @@ class Conversation:
                 return True
             case "ask":
                 ready = session.questions(3)
-                number = int(rest) if rest.strip().isdigit() else 2
+                number = _number(rest) if rest.strip() else 2
                 if not 1 <= number <= len(ready):
-                    raise SessionError(f"{len(ready)} questions are ready")
+                    raise SessionError(f"{len(ready)} questions are ready: /ask NUMBER")
                 self._ask(ready[number - 1])
                 return True
             case "show":
-                self.k = int(rest) if rest.strip().isdigit() else self.k
+                if rest.strip():
+                    self.k = _number(rest)
             case "more":
                 session.mark(more=self._pictures(rest))
             case "less":
@@ -188,13 +191,15 @@ class Conversation:
                 self._found()
                 return False
             case "undo":
-                session.undo()
+                self._undo(rest)
             case "say":
                 session.say(rest)
             case "like":
+                if not rest.strip():
+                    raise SessionError("say which picture: /like FILE")
                 session.say_terms([self.album.term(rest.strip())])
             case "filter":
-                session.filter(*shlex.split(rest))
+                session.filter(*_split(rest))
             case "branch":
                 self.session = session.branch()
                 print(f"a copy: {self.session.id}")
@@ -204,7 +209,7 @@ class Conversation:
         return True
 
     def _pictures(self, numbers: str) -> list[str]:
-        """The ids of pictures by their rank in the list, or by a path."""
+        """The ids of pictures by their rank in the list."""
         shown = {str(each.rank): each.picture.id for each in self.session.results(max(self.k, 8))}
         wanted = numbers.replace(",", " ").split()
         if not wanted:
@@ -216,9 +221,16 @@ class Conversation:
             found.append(shown[each])
         return found
 
+    def _undo(self, rest: str) -> None:
+        times = _number(rest) if rest.strip() else 1
+        if times > max(1, len(self.session.events)):
+            raise SessionError(f"there are only {len(self.session.events)} to undo")
+        for _ in range(times):
+            self.session.undo()
+
     def _why(self, picture: str) -> None:
         for reason in self.session.why(picture):
-            print(f"  {reason.sign:9s} {reason.value:+6.2f}  {reason.what}")
+            print(f"  {reason.sign:9s} {reason.value:+6.2f}  {printable(reason.what)}")
 
     def _found(self) -> None:
         chosen = self.session.chosen
@@ -226,7 +238,7 @@ class Conversation:
         picture = self.session.gallery.pictures[self.session.gallery.positions[chosen]]
         turns = len(self.session.events) - 1
         where = self.album.store.root / picture.paths[0] if picture.paths else chosen
-        print(f"found, after {turns} turn{'s' if turns != 1 else ''}: {where}")
+        print(f"found, after {turns} turn{'s' if turns != 1 else ''}: {printable(str(where))}")
 
     def _typed(self) -> Iterator[str]:
         interactive = sys.stdin.isatty()
@@ -242,3 +254,17 @@ class Conversation:
                 print()
                 return
             yield line
+
+
+def _number(text: str) -> int:
+    if not (text.strip().isdecimal() and int(text) > 0):
+        raise SessionError(f"'{text.strip()}' is not a number from 1 on")
+    return int(text)
+
+
+def _split(text: str) -> list[str]:
+    """Filters as a shell would read them, so that a value may have spaces: folder='my dogs'."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise SessionError(f"a quotation mark in {text} is not closed") from None
