@@ -126,6 +126,13 @@ def test_say() -> None:
         ("白色T恤", ["white", "t-shirt"]),
         ("something else", []),
         ("我马上到上海", []),
+        ("有人在冲浪", ["person", "surfboard"]),
+        ("那个啥，就是有个斑马的那张", ["zebra"]),
+        ("别的动物", ["animal"]),
+        ("戴帽子的老奶奶", ["hat", "woman"]),
+        ("海狗、马甲、鸡尾酒和天花板", ["sea lion", "drink"]),
+        ("雪山脚下的小路", ["alp", "road"]),
+        ("有个人在放风筝", ["person", "kite"]),
     ],
 )
 def test_mentions(text: str, names: list[str]) -> None:
@@ -150,6 +157,12 @@ def test_mentions(text: str, names: list[str]) -> None:
         ("没有人的海滩", ["-person", "beach"]),
         ("没有猫和狗，有一只鸟", ["-cat", "-dog", "bird"]),
         ("不是红色的车", ["-red", "-car"]),
+        ("一个人也没有的街道", ["-person", "street"]),
+        ("街上一辆车都没有，有树", ["street", "-car", "tree"]),
+        ("没有猫也没有狗，只有一匹马", ["-cat", "-dog", "horse"]),
+        ("空无一人的教室", ["-person", "classroom"]),
+        ("没看见人，不见车", ["-person", "-car"]),
+        ("除了狗什么都没有", ["dog"]),
     ],
 )
 def test_what_is_denied(text: str, names: list[str]) -> None:
@@ -161,6 +174,9 @@ def test_a_denial_knows_where_it_begins() -> None:
     beach, people = vocabulary().mentions(text)
     assert (text[beach.start : beach.end], beach.clause) == ("beach", beach.start)
     assert text[people.clause : people.end] == "there are no people"
+    text = "街上一个人也没有，有车"
+    _, people, _ = vocabulary().mentions(text)
+    assert text[people.clause : people.end] == "一个人也没有"
     assert isinstance(people, Mention)
 
 
@@ -170,6 +186,12 @@ def test_a_denial_knows_where_it_begins() -> None:
         ("A dog on a bench", "A dog on a bench"),
         ("一个男人骑着马在海滩上", "a man riding horse on beach"),
         ("厨房里有冰箱和微波炉", "kitchen with refrigerator and microwave"),
+        ("穿红衣服的女人", "woman wearing red clothing"),
+        ("树枝上的小鸟", "bird on branch"),
+        ("桌上摆着花瓶，墙上挂着画", "vase placed on table, painting hanging on wall"),
+        ("站在水边的白鹭", "egret standing at water"),
+        ("好像是在公园里拍的，有长椅", "in park, bench"),
+        ("雪山和壁炉", "snowy mountain and fireplace"),
         ("没有狗", "no dog"),
         ("长颈鹿吃树叶", "giraffe eating leaf"),
         ("一只狗在玩frisbee，在公园里", "a dog playing frisbee, in park"),

@@ -1,6 +1,6 @@
 """Words of English and Chinese: how a text is cut, which things it names, and how they are called.
 
-Imports nothing of ours. Captions are indexed by `tokens`; facts, questions, filters and the `names` encoder all speak
+Captions are indexed by `tokens`; facts, questions, filters and the `names` encoder all speak
 the concepts of `vocabulary()`, which the bundled models' labels are part of.
 """
 
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
+
+from whichpic.chinese import english_order
 
 Kind = Literal["thing", "colour", "light", "place", "orientation", "scene"]
 
@@ -46,18 +48,19 @@ _LONGEST_PHRASE = 5  # English words
 _FARTHEST_DENIAL = 5  # words between "not" and what it denies
 
 _ZH_NEGATORS = {
-    "没有", "没", "不是", "不", "无", "不要", "看不到", "看不见", "没看到", "未", "别", "并非", "不在", "不带", "不含",
+    "没有", "没", "不是", "不", "无", "不要", "看不到", "看不见", "没看到", "没看见", "没见到", "没见", "没拍到",
+    "不见", "未", "别", "并非", "不在", "不带", "不含",
 }  # fmt: skip
 _ZH_BETWEEN = {
     "任何", "什么", "一个", "一只", "一条", "一辆", "一", "个", "只", "条", "辆", "位", "名", "是", "有", "太", "很",
     "看到", "看见", "其他", "别的", "出现", "那么", "这么", "在", "穿", "穿着", "戴", "戴着", "拿着",
-    "带", "带着", "大", "小",
+    "带", "带着", "大", "小", "几个", "半个",
 }  # fmt: skip
 _ZH_OR = {"和", "或", "或者", "与", "及", "以及", "跟", "、", "也"}
-_POSTPOSITIONS = {
-    "上", "上面", "里", "里边", "中", "内", "下", "下面", "底下", "旁", "旁边", "边上", "附近", "周围", "前", "前面",
-    "后", "后面", "背后", "之间", "中间", "中央",
-}  # fmt: skip
+# 一个人也没有: "even one person there is not"; the denial comes after the thing.
+_ZH_EVEN = {"也", "都"}
+_ZH_ONE = {"一", "一个", "一只", "一条", "一辆", "一张", "一座", "一位", "一名", "一匹", "一头", "一棵", "一朵", "一艘", "一架",
+           "一把", "一台", "半个", "连", "连个"}  # fmt: skip
 _PUNCTUATION = {"，": ",", "。": ".", "、": ",", "；": ";", "：": ":", "！": "!", "？": "?"}
 
 
@@ -104,7 +107,10 @@ class Concept:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A concept named in text[start:end]. `clause` is where the words that deny it begin, or `start` if none do."""
+    """A concept named in text[start:end]. `clause` is where the words that deny it begin, or `start` if none do.
+
+    Words that deny it and come after it (一个人也没有) are part of text[start:end].
+    """
 
     concept: Concept
     start: int
@@ -153,7 +159,7 @@ class Vocabulary:
             for surface in (concept.name, *concept.synonyms):
                 self._english.setdefault(" ".join(_plain(word) for word in _WORDS.findall(surface)), []).append(concept)
             for surface in concept.zh:
-                self._zh.setdefault(surface, []).append(concept)
+                self._zh.setdefault(surface.lower(), []).append(concept)
         self._zh_starts = {surface[0] for surface in (*self._zh, *self._chinese)}
         self._zh_longest = max(len(surface) for surface in (*self._zh, *self._chinese))
 
@@ -191,15 +197,19 @@ class Vocabulary:
     def to_english(self, text: str) -> str:
         """A text with its Chinese words replaced by English ones, roughly in their order; English stays as it is.
 
-        Things are given their English names, frequent verbs, places and numbers are translated, the rest is dropped.
+        Things are given their English names, frequent verbs, places and numbers are translated, the rest is dropped. A
+        word that names a thing more closely than the concept does (雪山 for the concept alp) keeps its own English.
         """
         if not has_cjk(text):
             return text
         pieces = list(self._chinese_pieces(text))
         sure = {kind for piece in pieces if len(piece.may) == 1 for kind in piece.may[0].isa}
-        said = [_choose(piece.may, sure).name if piece.may else self._say_word(piece.word) for piece in pieces]
-        _move_prepositions([piece.word for piece in pieces], said)
-        return re.sub(r" +([,.;:!?])", r"\1", " ".join(word for word in said if word)).strip(" ,")
+        said = [
+            self._chinese.get(piece.word) or _choose(piece.may, sure).name if piece.may else self._say_word(piece.word)
+            for piece in pieces
+        ]
+        english = " ".join(english_order([piece.word for piece in pieces], said))
+        return re.sub(r" +([,.;:!?])", r"\1", english).strip(" ,")
 
     def _say_word(self, word: str) -> str:
         if word in _PUNCTUATION:
@@ -299,23 +309,6 @@ def _is_noun(words: Sequence[tuple[int, int, str]], k: int, text: str) -> bool:
     )
 
 
-def _move_prepositions(words: Sequence[str], said: list[str]) -> None:
-    """Put the English for the word after a place ("在 海滩 上", at beach on) where English has it (on beach)."""
-    for k, word in enumerate(words):
-        if word in _POSTPOSITIONS and words[k + 1 : k + 2] == ["有"]:
-            said[k] = ""
-        if word != "在":
-            continue
-        for j in range(k + 1, len(words)):
-            if words[j] == "在" or _BREAK.match(words[j]):
-                break
-            if words[j] in _POSTPOSITIONS:
-                said[k], said[j] = said[j], ""
-                break
-        if said[k] == "at" and "".join(said[k + 1 : k + 2]).endswith("ing"):
-            said[k] = ""
-
-
 def _choose(may: Sequence[Concept], sure: set[str]) -> Concept:
     """Of several things, the one of a kind with the others that are named; else the first."""
     if may[0].kind != "thing":
@@ -370,14 +363,32 @@ def _backed_up(text: str, pieces: Sequence[_Piece], k: int) -> int:
 def _chinese_mentions(pieces: Sequence[_Piece], sure: set[str]) -> Iterator[Mention]:
     denial: int | None = None
     before: Concept | None = None
-    for piece in pieces:
-        if piece.may:
+    for k, piece in enumerate(pieces):
+        after = _denied_after(pieces, k)
+        if piece.may and after is not None:
+            first, end = after
+            yield Mention(_choose(piece.may, sure), piece.start, end, True, first)
+        elif piece.may:
             concept = _choose(piece.may, sure)
             yield _mention(concept, piece, denial)
             before = concept
         elif piece.word in _ZH_NEGATORS:
-            denial, before = piece.start, None
+            denial, before = None if _denied_after(pieces, k - 2) else piece.start, None
         elif before is not None and before.kind == "thing":
             denial = denial if piece.word in _ZH_OR else None
         elif piece.word not in _ZH_BETWEEN and piece.word not in _ZH_OR and piece.word != "的":
             denial = None
+
+
+def _denied_after(pieces: Sequence[_Piece], k: int) -> tuple[int, int] | None:
+    """Where 一个人也没有 begins and ends, if the thing at k is denied by what follows it."""
+    if k < 0 or not pieces[k].may or [piece.word in _ZH_EVEN for piece in pieces[k + 1 : k + 2]] != [True]:
+        return None
+    if k + 2 >= len(pieces) or pieces[k + 2].word not in _ZH_NEGATORS:
+        return None
+    first = k
+    while first and (pieces[first - 1].word in _ZH_ONE or pieces[first - 1].word in _ZH_BETWEEN):
+        first -= 1
+    last = k + 3 == len(pieces) or pieces[k + 3].word == "的" or bool(_BREAK.match(pieces[k + 3].word))
+    even = any(piece.word in _ZH_ONE for piece in pieces[first:k])
+    return (pieces[first].start, pieces[k + 2].end) if last or even else None
