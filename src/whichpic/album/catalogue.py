@@ -9,9 +9,10 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from whichpic.errors import AlbumError, StoreFull
@@ -258,10 +259,31 @@ def put_facts(connection: sqlite3.Connection, picture_id: str, made_by: str, fac
     connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (picture_id, made_by, text))
 
 
-def get_facts(connection: sqlite3.Connection) -> dict[str, tuple[Fact, ...]]:
+class StoredFacts(Mapping[str, tuple[Fact, ...]]):
+    """Facts by picture id, kept as they were stored: a large album has millions, and most are never looked at."""
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        self._texts = texts
+
+    def __getitem__(self, picture_id: str) -> tuple[Fact, ...]:
+        return tuple(Fact(*row) for row in json.loads(self._texts[picture_id]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def rows(self, picture_id: str) -> list[list[Any]]:
+        """The facts of a picture as [attribute, value, p, source] or [..., detail]; none for an unknown id."""
+        text = self._texts.get(picture_id)
+        rows: list[list[Any]] = json.loads(text) if text else []
+        return rows
+
+
+def get_facts(connection: sqlite3.Connection) -> StoredFacts:
     """Facts by picture id."""
-    rows = connection.execute("SELECT picture_id, facts FROM facts")
-    return {picture_id: tuple(Fact(*fact) for fact in json.loads(text)) for picture_id, text in rows}
+    return StoredFacts(dict(connection.execute("SELECT picture_id, facts FROM facts")))
 
 
 def get_captions(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -118,7 +118,7 @@ class Store:
         """All pictures, ordered by id."""
         return self._load("pictures", catalogue.get_pictures)
 
-    def facts(self) -> dict[str, tuple[Fact, ...]]:
+    def facts(self) -> Mapping[str, tuple[Fact, ...]]:
         """The facts of each picture that has any, by picture id."""
         return self._load("facts", catalogue.get_facts)
 
