@@ -53,25 +53,25 @@ def groups(pictures: Sequence[Picture], *, distance: int = 4) -> list[tuple[str,
     Ids within a group and groups within the list are sorted. Pictures without a hash are in no group. Two hashes that
     differ in at most d bits agree in at least one of d + 1 bands, so only pictures that share a band are compared.
     """
-    by_hash: dict[int, list[str]] = defaultdict(list)
-    for picture in pictures:
-        if picture.phash is not None:
-            by_hash[picture.phash].append(picture.id)
-    hashes = np.fromiter(by_hash, dtype=np.uint64, count=len(by_hash))
-    parent = list(range(len(hashes)))
+    hashed = [(picture.phash, picture.id) for picture in pictures if picture.phash is not None]
+    hashes, which = np.unique(np.array([phash for phash, _ in hashed], dtype=np.uint64), return_inverse=True)
+    parent: dict[int, int] = {}
 
     def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
+        while (up := parent.get(i, i)) != i:
+            parent[i] = parent.get(up, up)
+            i = up
         return i
 
     for left, right in _close_pairs(hashes, distance):
         a, b = root(left), root(right)
         parent[max(a, b)] = min(a, b)
+    # Most pictures are like no other: only those that are get a list.
+    several = np.bincount(which, minlength=len(hashes)) > 1
+    several[np.array([*parent, *parent.values()], dtype=np.int64)] = True
     found: dict[int, list[str]] = defaultdict(list)
-    for i, ids in enumerate(by_hash.values()):
-        found[root(i)].extend(ids)
+    for position in np.flatnonzero(several[which]).tolist():
+        found[root(int(which[position]))].append(hashed[position][1])
     return sorted(tuple(sorted(ids)) for ids in found.values() if len(ids) > 1)
 
 
@@ -104,5 +104,7 @@ def _bit_table() -> NDArray[np.uint8]:
 
 def _bits(values: NDArray[np.uint64]) -> NDArray[np.int64]:
     """How many bits are set in each value."""
+    if hasattr(np, "bitwise_count"):  # numpy 2
+        return np.bitwise_count(values).astype(np.int64)
     halves = np.ascontiguousarray(values).view(np.uint16).reshape(-1, 4)
     return np.asarray(_bit_table()[halves].sum(axis=1, dtype=np.int64))
