@@ -70,6 +70,8 @@ def pick(gallery: Gallery, belief: Belief, records: Sequence[Record], language: 
     if len(rows) < 3:
         return []
     found = rows[sample("cluster", gallery.vectors(rows), _PICKED)]
+    if len(found) < 2:
+        return []  # they all look alike to the encoder
     pictures = tuple(gallery.ids[position] for position in found)
     before = {picture for question in _asked(records) for picture in question.pictures}
     if len(before & set(pictures)) > 1:
@@ -123,9 +125,10 @@ def _known(records: Sequence[Record]) -> set[str]:
 def _things(gallery: Gallery, rows: Rows, weights: Weights, known: set[str], language: str) -> list[Question]:
     """Things that about half of the candidates hold come first; then how many of one that nearly all hold."""
     table = gallery.facts
+    held = table.held(rows)
     questions: list[tuple[float, Question]] = []
     for name in table.things:
-        share = float(weights @ table.thing(name)[rows])
+        share = float(weights @ held[name]) if name in held else 0.0
         if name in _VAGUE or share < _WORTH:
             continue
         if name not in known and share < 1 - _WORTH:
@@ -137,9 +140,7 @@ def _things(gallery: Gallery, rows: Rows, weights: Weights, known: set[str], lan
     return [question for _, question in questions[:_THINGS]]
 
 
-def _categories(
-    gallery: Gallery, rows: Rows, weights: Weights, known: set[str], language: str
-) -> list[Question]:
+def _categories(gallery: Gallery, rows: Rows, weights: Weights, known: set[str], language: str) -> list[Question]:
     table = gallery.facts
     words = vocabulary()
     place_known = any((concept := words.get(name)) is not None and concept.kind == "scene" for name in known)
@@ -153,7 +154,8 @@ def _categories(
         common = sorted((value for value in mass if mass[value] > _WORTH), key=lambda value: -mass[value])[:5]
         if len(common) > 1:
             questions.append(ask(attribute, (*common, OTHER), language=language))
-    kinds = {kind: float(weights @ table.thing(kind)[rows]) for kind in KINDS}
+    held = table.held(rows)
+    kinds = {kind: float(weights @ held[kind]) if kind in held else 0.0 for kind in KINDS}
     common = sorted((kind for kind in kinds if kinds[kind] > _WORTH), key=lambda kind: -kinds[kind])[:5]
     if len(common) > 1:
         questions.append(ask("kind", (*common, OTHER), language=language))

@@ -8,6 +8,7 @@ can be explained event by event; the parts add up to the log belief exactly.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -16,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whichpic.dialogue.events import Answered, Filtered, Marked, Record, Said, Term
-from whichpic.dialogue.likelihood import answer_likelihood, denial_likelihood, mark_likelihood
+from whichpic.dialogue.likelihood import answer_likelihood, denial_likelihood, mark_likelihood, safe_log
 from whichpic.errors import SessionError
 from whichpic.search.base import top
-from whichpic.search.filters import Filter
 from whichpic.words import vocabulary
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ class BeliefSettings:
 
     weights: of the fields. beta, kappa: beta_T = beta / (1 + kappa T), T = number of sentences said minus one, because
     evidence of later turns is not independent. alpha: share of the rewritten sentence. clip: no sentence counts for less
-    than -clip. eps: how often an answer is wrong, per source. silent, certain: probability of a "yes" where a detector
-    saw nothing, and where it was sure. scale: sharpness of picture choices and of encoder answers, in standard
-    deviations of the album's cosines. answerable: P(user can answer), by attribute.
+    than -clip, and past +ceiling only its logarithm counts: a word that one caption in 100,000 has would otherwise
+    outweigh all that is said later. eps: how often an answer is wrong, per source. silent, certain: probability of a
+    "yes" where a detector saw nothing, and where it was sure. scale: sharpness of picture choices and of encoder
+    answers, in standard deviations of the album's cosines. answerable: P(user can answer), by attribute.
     """
 
     weights: dict[str, float] = field(
@@ -50,6 +51,7 @@ class BeliefSettings:
     kappa: float = 0.15
     alpha: float = 0.3
     clip: float = 2.5
+    ceiling: float = 10.0
     eps: dict[str, float] = field(default_factory=lambda: {"facts": 0.08, "encoder": 0.2, "pick": 0.15, "mark": 0.15})
     silent: float = 0.08
     certain: float = 0.97
@@ -76,9 +78,14 @@ class BeliefSettings:
     def from_json(cls, plain: dict[str, Any]) -> BeliefSettings:
         """The settings of a header. Raises SessionError where a name is unknown."""
         try:
-            return cls(**plain)
-        except TypeError as error:
+            settings = cls(**plain)
+            values = [settings.beta, settings.kappa, settings.alpha, settings.clip, settings.silent, settings.certain]
+            values += [settings.ceiling, settings.scale, *settings.weights.values(), *settings.eps.values()]
+            if not all(map(math.isfinite, [*values, *settings.answerable.values()])):
+                raise TypeError("a setting is not a finite number")
+        except (TypeError, AttributeError) as error:
             raise SessionError(f"the session was written with other belief settings: {error}") from None
+        return settings
 
 
 @dataclass(frozen=True)
@@ -105,16 +112,15 @@ class Belief:
         for part in self.parts:
             total += part.values
         total[~self.mask] = -np.inf
-        return total
+        return _locked(total)
 
     @cached_property
     def p(self) -> Logs:
         """Probabilities, float64 [n], summing to 1; all 0 where the filters leave nothing."""
         if not self.mask.any():
-            return np.zeros(len(self.mask))
+            return _locked(np.zeros(len(self.mask)))
         raised = np.exp(self.log - self.log.max())
-        share: Logs = raised / raised.sum()
-        return share
+        return _locked(raised / raised.sum())
 
     def best(self, k: int) -> Rows:
         """Positions of the k most probable pictures, best first."""
@@ -138,15 +144,34 @@ def believe(gallery: Gallery, records: Sequence[Record], settings: BeliefSetting
     for record in records:
         event = record.event
         if isinstance(event, Answered) and event.option is not None:
-            p = answer_likelihood(gallery, event.question, settings)[:, event.option]
+            if not 0 <= event.option < len(event.question.options):
+                raise SessionError(f'the question "{event.question.text}" has no option {event.option + 1}')
             label = f"{event.question.text} {event.question.options[event.option].text}"
-            parts.append(Part(record.n, "answered", label, np.log(p.astype(np.float64))))
+            parts.append(Part(record.n, "answered", label, _kept(gallery, event, settings)))
         elif isinstance(event, Marked):
-            parts.append(Part(record.n, "marked", _marked(event), mark_likelihood(gallery, event, settings)))
+            parts.append(Part(record.n, "marked", _marked(event), _kept(gallery, event, settings)))
         elif isinstance(event, Filtered):
-            held = Filter.parse(event.conditions).mask(gallery.pictures, gallery.facts)
-            mask = mask & held if event.conditions else np.ones(gallery.n, dtype=np.bool_)
+            everything = np.ones(gallery.n, dtype=np.bool_)
+            mask = mask & gallery.passing(event.conditions) if event.conditions else everything
+    mask.flags.writeable = False
     return Belief(tuple(parts), mask)
+
+
+def _kept(gallery: Gallery, event: Answered | Marked, settings: BeliefSettings) -> Logs:
+    """log p(event | picture), float64 [n]; made at the turn of the event, and only looked up at the later ones."""
+
+    def made() -> Logs:
+        if isinstance(event, Marked):
+            return mark_likelihood(gallery, event, settings)
+        return safe_log(answer_likelihood(gallery, event.question, settings)[:, event.option])
+
+    return gallery.kept((event, repr(settings)), made)
+
+
+def _locked(logs: Logs) -> Logs:
+    """The array, no longer to be written to: a belief is a value."""
+    logs.flags.writeable = False
+    return logs
 
 
 def _marked(event: Marked) -> str:
@@ -163,21 +188,23 @@ def _said(gallery: Gallery, records: Sequence[Record], settings: BeliefSettings)
     for record, event in said:
         evidence, denials = said_evidence(gallery, event, settings)
         for what, values in denials:
-            parts.append(Part(record.n, "denied", what, np.log(values.astype(np.float64))))
+            parts.append(Part(record.n, "denied", what, _locked(safe_log(values))))
         if evidence is not None:
             heard.append((record, event, evidence))
     if not heard:
         return parts
     beta = settings.beta / (1 + settings.kappa * (len(heard) - 1))
-    rewritten = heard[-1][0].rewritten if len(heard) > 1 else ""
-    alpha = settings.alpha if rewritten else 0.0
+    # Only what was said in words is in the rewritten sentence: a picture keeps all of its weight.
+    worded = [record for record, event, _ in heard if event.text]
+    rewritten = worded[-1].rewritten if len(worded) > 1 else ""
+    together, _ = said_evidence(gallery, Said.of(rewritten), settings) if rewritten else (None, [])
+    alpha = 0.0 if together is None else settings.alpha
     for record, event, evidence in heard:
-        parts.append(Part(record.n, "said", _words_of(event), beta * (1 - alpha) * evidence.astype(np.float64)))
-    if alpha:
-        together, _ = said_evidence(gallery, Said.of(rewritten), settings)
-        if together is not None:
-            weight = beta * alpha * len(heard)
-            parts.append(Part(-1, "together", rewritten, weight * together.astype(np.float64)))
+        share = beta * (1 - alpha) if event.text else beta
+        parts.append(Part(record.n, "said", _words_of(event), _locked(share * evidence.astype(np.float64))))
+    if together is not None:
+        weight = beta * alpha * len(worded)
+        parts.append(Part(-1, "together", rewritten, _locked(weight * together.astype(np.float64))))
     return parts
 
 
@@ -197,6 +224,8 @@ def said_evidence(
     denials: list[tuple[str, Floats]] = []
     heard = False
     for term in event.terms:
+        if not math.isfinite(term.weight):
+            raise SessionError(f"the weight of '{term}' is not a finite number")
         text = term.text
         if text and term.weight > 0:
             text, denied = without_denials(text)
@@ -204,7 +233,14 @@ def said_evidence(
         if text or not term.text:
             total += term.weight * _term(gallery, term, text, settings)
             heard = True
-    return (np.maximum(total, -settings.clip) if heard else None), denials
+    return (_bounded(total, settings) if heard else None), denials
+
+
+def _bounded(total: Floats, settings: BeliefSettings) -> Floats:
+    # Continuous and rising, so that no two pictures change places.
+    over = np.log1p(np.maximum(total - settings.ceiling, 0))
+    bounded: Floats = np.clip(total, -settings.clip, settings.ceiling) + over
+    return bounded
 
 
 def _term(gallery: Gallery, term: Term, text: str, settings: BeliefSettings) -> Floats:
@@ -215,14 +251,18 @@ def _term(gallery: Gallery, term: Term, text: str, settings: BeliefSettings) -> 
             weighted += settings.weights.get(name, 0.0) * z
         return weighted
     if term.vector:
-        vector = term.floats()
-        if vector.shape != (gallery.encoder.dim,):
+        try:
+            vector = term.floats()
+        except ValueError:
+            raise SessionError(f"the recorded vector of the picture {term.name} is damaged") from None
+        if vector.shape != (gallery.encoder.dim,) or not np.isfinite(vector).all():
             raise SessionError(f"the picture {term.name} was encoded by another encoder than {gallery.encoder.id}")
     elif term.picture in gallery.positions:
         vector = gallery.picture_vector(gallery.positions[term.picture])
     else:
         raise SessionError(f"the album no longer has the picture {term.picture or term.name}")
-    like: Floats = settings.weights.get("pictures", 1.0) * gallery.likeness(vector)
+    z = gallery.kept(("like", term.vector, term.picture), lambda: gallery.likeness(vector))
+    like: Floats = settings.weights.get("pictures", 1.0) * z
     return like
 
 
@@ -236,7 +276,4 @@ def without_denials(text: str) -> tuple[str, tuple[str, ...]]:
         left += text[cut : min(mention.clause, mention.start)] if mention.clause >= cut else ""
         cut = mention.end
     left = (left + text[cut:]).strip(" ,;.，。；、")
-    names = tuple(
-        dict.fromkeys(mention.concept.name for mention in denied if mention.concept.kind in ("thing", "scene"))
-    )
-    return left, names
+    return left, tuple(dict.fromkeys(mention.concept.name for mention in denied))

@@ -55,10 +55,14 @@ def kl(gallery: Gallery, belief: Belief, questions: Sequence[Question], settings
     p_c is the belief over the candidates, p_{c+q} the belief with the question's own text added as evidence.
     """
     rows = belief.best(CANDIDATES)
+    if not len(rows):
+        return np.zeros(len(questions))
     before = belief.log[rows]
+    nothing = np.zeros(gallery.n, dtype=np.float32)
     scores = []
     for question in questions:
-        moved = before + settings.beta * gallery.evidence(question.text)["pictures"][rows].astype(np.float64)
+        z = gallery.evidence(question.text).get("pictures", nothing)
+        moved = before + settings.beta * z[rows].astype(np.float64)
         p, q = _normal(before), _normal(moved)
         scores.append(-float((p * (np.log(p + 1e-300) - np.log(q + 1e-300))).sum()))
     return np.array(scores)

@@ -12,6 +12,7 @@ import numpy as np
 
 from whichpic.dialogue.events import Marked, Question
 from whichpic.errors import SessionError
+from whichpic.words import vocabulary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +29,7 @@ YES, NO = "yes", "no"
 COUNTS = ("1", "2", "3+")
 _FLOOR = 0.05
 _MISCOUNT = 0.15
+_IMPOSSIBLE = 1e-9
 
 
 def answer_likelihood(
@@ -35,8 +37,10 @@ def answer_likelihood(
 ) -> Floats:
     """p(option | picture), float32 [n or len(rows), options]; every row sums to 1.
 
-    Raises SessionError for a source that is not known.
+    Raises SessionError for a source that is not known, and for a question without options.
     """
+    if not question.options:
+        raise SessionError(f'the question "{question.text}" has no options')
     rows = np.arange(gallery.n, dtype=np.int64) if rows is None else rows
     match question.source:
         case "facts":
@@ -53,24 +57,42 @@ def answer_likelihood(
 
 
 def denial_likelihood(gallery: Gallery, thing: str, settings: BeliefSettings) -> Floats:
-    """p("there is no such thing" | picture), float32 [n]: what a "no" to the question would be worth."""
+    """p("there is no such thing" | picture), float32 [n]: what a "no" to the question would be worth.
+
+    A colour, a light or a place is denied just so: "not red", "not indoors".
+    """
+    concept = vocabulary().get(thing)
+    is_thing = concept is None or concept.kind in ("thing", "scene")
+    there = gallery.facts.thing(thing) if is_thing or concept is None else gallery.facts.p(concept.kind, thing)
     eps = settings.eps.get("facts", 0.1)
-    p: Floats = ((1 - eps) * (1 - _yes(gallery.facts.thing(thing), settings)) + eps / 2).astype(np.float32)
+    p: Floats = ((1 - eps) * (1 - _yes(there, settings)) + eps / 2).astype(np.float32)
     return p
 
 
 def mark_likelihood(gallery: Gallery, event: Marked, settings: BeliefSettings) -> Logs:
-    """log p(marks | picture), float64 [n]: softmax over the shown pictures of s * cos (Cox et al. 2000, PicHunter)."""
-    known = [picture for picture in event.shown if picture in gallery.positions]
+    """log p(marks | picture), float64 [n]: softmax over the shown pictures of s * cos (Cox et al. 2000, PicHunter).
+
+    A picture that has no vector says nothing, neither as one that is shown nor as the one that is looked for.
+    """
+    known = [picture for picture in dict.fromkeys(event.shown) if _comparable(gallery, picture)]
     total = np.zeros(gallery.n, dtype=np.float64)
+    if len(known) < 2:
+        return total
     eps = settings.eps.get("mark", 0.15)
-    cosines = _cosines(gallery, known)
+    sharp = _sharpness(gallery, settings) * _cosines(gallery, known)
     for marked, sign in ((event.more, 1.0), (event.less, -1.0)):
-        p = _softmax(sign * _sharpness(gallery, settings) * cosines)
-        for picture in marked:
-            if picture in known:
-                total += np.log((1 - eps) * p[:, known.index(picture)] + eps / len(known))
+        chosen = [known.index(picture) for picture in marked if picture in known]
+        if chosen:
+            p = _softmax(sign * sharp)
+            p[:, ~gallery.indexed] = 1 / len(known)
+            total += safe_log((1 - eps) * p[chosen] + eps / len(known)).sum(axis=0)
     return total
+
+
+def safe_log(p: Floats) -> Logs:
+    """The logarithm as float64, finite whatever the settings are: an eps of 0 could say that something is impossible."""
+    logs: Logs = np.log(np.maximum(p.astype(np.float64), _IMPOSSIBLE))
+    return logs
 
 
 def _by_facts(gallery: Gallery, question: Question, settings: BeliefSettings, rows: Rows) -> Floats:
@@ -78,19 +100,23 @@ def _by_facts(gallery: Gallery, question: Question, settings: BeliefSettings, ro
     values = [option.value for option in question.options]
     if question.attribute == "thing":
         yes = _yes(facts.thing(question.about)[rows], settings)
-        return np.stack([yes if value == YES else 1 - yes for value in values], axis=1)
+        agreeing = values.count(YES)
+        each = {True: yes / max(agreeing, 1), False: (1 - yes) / max(len(values) - agreeing, 1)}
+        return np.stack([each[value == YES] for value in values], axis=1)
     if question.attribute == "count":
         return _counted(facts.count(question.about)[rows], values)
-    known = [value for value in values if value != OTHER]
+    known = list(dict.fromkeys(value for value in values if value != OTHER))
     column = facts.thing if question.attribute == "kind" else lambda value: facts.p(question.attribute, value)
-    stacked = np.stack([column(value)[rows] for value in known], axis=1).astype(np.float64)
-    if OTHER in values:
-        stacked = np.concatenate([stacked, np.maximum(0, 1 - stacked.sum(axis=1, keepdims=True))], axis=1)
-        stacked = stacked[:, [[*known, OTHER].index(value) for value in values]]
-    raised = stacked + _FLOOR
+    stacked = np.zeros((len(values), len(rows)), dtype=np.float64)
+    for value in known:
+        p_value, places = column(value)[rows], [k for k, other in enumerate(values) if other == value]
+        stacked[places] = p_value / len(places)
+    others = [k for k, value in enumerate(values) if value == OTHER]
+    stacked[others] = np.maximum(0, 1 - stacked.sum(axis=0)) / max(len(others), 1)
+    stacked += _FLOOR
     # A picture of which the attribute is not known says nothing about the answer.
-    raised[~facts.tells(question.attribute)[rows]] = 1.0
-    p: Floats = raised / raised.sum(axis=1, keepdims=True)
+    stacked[:, ~facts.tells(question.attribute)[rows]] = 1.0
+    p: Floats = (stacked / stacked.sum(axis=0)).T
     return p
 
 
@@ -100,44 +126,56 @@ def _yes(p: Floats, settings: BeliefSettings) -> Floats:
 
 
 def _counted(counts: Rows, values: list[str]) -> Floats:
-    p = np.full((len(counts), len(values)), 1 / len(values))
-    for position, value in enumerate(COUNTS):
-        seen = counts == int(value[0]) if value != "3+" else counts >= 3
-        p[seen] = _MISCOUNT / (len(values) - 1)
-        p[seen, values.index(COUNTS[position])] = 1 - _MISCOUNT
-    counted: Floats = p.astype(np.float32)
-    return counted
+    p = np.full((len(counts), len(values)), 1 / len(values), dtype=np.float32)
+    for value in COUNTS if len(values) > 1 else ():
+        if value in values:
+            seen = counts == int(value[0]) if value != "3+" else counts >= 3
+            p[seen] = _MISCOUNT / (len(values) - 1)
+            p[seen, values.index(value)] = 1 - _MISCOUNT
+    return p
 
 
 def _by_encoder(gallery: Gallery, question: Question, settings: BeliefSettings, rows: Rows) -> Floats:
     # Centred and scaled per option over the album: a raw softmax would measure how popular the option is.
-    texts = [option.value for option in question.options]
-    z = np.stack([gallery.evidence(text)["pictures"][rows] for text in texts], axis=1)
-    return _softmax(settings.scale * z)
+    nothing = np.zeros(gallery.n, dtype=np.float32)
+    z = [gallery.evidence(option.value).get("pictures", nothing)[rows] for option in question.options]
+    return _softmax(settings.scale * np.stack(z)).T
 
 
 def _by_pick(gallery: Gallery, question: Question, settings: BeliefSettings, rows: Rows) -> Floats:
-    shown = [option.value for option in question.options if option.value != OTHER]
-    cosines = _cosines(gallery, shown)[rows]
-    if len(shown) < len(question.options):
-        # "None of these" is as near as a picture one standard deviation above the usual.
-        usual, spread = gallery.cosines
-        column = [option.value for option in question.options].index(OTHER)
-        cosines = np.insert(cosines, column, usual + spread, axis=1)
-    return _softmax(_sharpness(gallery, settings) * cosines)
+    usual, spread = gallery.cosines
+    cosines = np.full((len(question.options), len(rows)), usual, dtype=np.float32)
+    shown = []
+    for place, option in enumerate(question.options):
+        if option.value == OTHER:
+            # "None of these" is as near as a picture one standard deviation above the usual.
+            cosines[place] = usual + spread
+        elif _comparable(gallery, option.value):
+            shown.append(place)  # one that has left the album since stays at the usual
+    if shown:
+        cosines[shown] = _cosines(gallery, [question.options[place].value for place in shown], rows)
+    p = _softmax(_sharpness(gallery, settings) * cosines)
+    p[:, ~gallery.indexed[rows]] = 1 / len(question.options)
+    return p.T
 
 
-def _cosines(gallery: Gallery, shown: list[str]) -> Floats:
+def _comparable(gallery: Gallery, picture: str) -> bool:
+    position = gallery.positions.get(picture)
+    return position is not None and bool(gallery.indexed[position])
+
+
+def _cosines(gallery: Gallery, shown: list[str], rows: Rows | None = None) -> Floats:
+    """Cosines of the shown pictures with all pictures, or those of `rows`, float32 [shown, n or len(rows)]."""
     positions = np.array([gallery.positions[picture] for picture in shown], dtype=np.int64)
-    cosines: Floats = gallery.index.scores(gallery.vectors(positions)).T
-    return cosines
+    return gallery.index.scores(gallery.vectors(positions), rows)
 
 
 def _sharpness(gallery: Gallery, settings: BeliefSettings) -> float:
-    return settings.scale / max(gallery.cosines[1], 1e-6)
+    return settings.scale / gallery.cosines[1]
 
 
 def _softmax(scores: Floats) -> Floats:
-    raised = np.exp((scores - scores.max(axis=1, keepdims=True)).astype(np.float64))
-    p: Floats = raised / raised.sum(axis=1, keepdims=True)
+    """Over the first axis: the pictures lie side by side, which is many times faster for an album of them."""
+    raised = np.exp(scores - scores.max(axis=0))
+    p: Floats = raised / raised.sum(axis=0)
     return p

@@ -9,7 +9,11 @@ import numpy as np
 from whichpic.search.base import top
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from whichpic.types import Floats, Rows
+
+    Mask = NDArray[np.bool_]
 
 
 class Exact:
@@ -30,6 +34,8 @@ class Exact:
         wanted = self._rows if rows is None else (rows if self._rows is None else self._rows[rows])
         if wanted is None:
             return _product(self.matrix, vectors)
+        if not len(self.matrix):
+            return np.zeros((*vectors.shape[:-1], len(wanted)), dtype=np.float32)
         if rows is not None and 4 * len(wanted) < len(self.matrix):
             found = _product(self.matrix[np.maximum(wanted, 0)], vectors)
         else:
@@ -37,6 +43,25 @@ class Exact:
             found = _product(self.matrix, vectors)[..., np.maximum(wanted, 0)]
         found[..., wanted < 0] = 0
         return found
+
+    def vectors(self, positions: Rows) -> Floats:
+        """The vectors of some pictures, float32 [k, dim], a copy; zero where a picture has none."""
+        rows = positions if self._rows is None else self._rows[positions]
+        found = np.zeros((len(rows), self.matrix.shape[1]), dtype=np.float32)
+        found[rows >= 0] = self.matrix[rows[rows >= 0]]
+        return found
+
+    def told(self) -> Mask:
+        """Whether a picture has a vector that is not zero: an encoder that recognised nothing gives a zero, bool [n]."""
+        rows = np.arange(len(self.matrix), dtype=np.int64) if self._rows is None else self._rows
+        told: Mask = rows >= 0
+        if len(self.matrix):
+            # The first number is looked at before the whole row: nearly every row is done with after that.
+            doubtful = np.flatnonzero(told & (self.matrix[:, 0] == 0)[np.maximum(rows, 0)])
+            for start in range(0, len(doubtful), 4096):
+                some = doubtful[start : start + 4096]
+                told[some] = self.matrix[rows[some]].any(axis=1)
+        return told
 
     def search(self, vector: Floats, k: int) -> tuple[Rows, Floats]:
         """Positions int64 [k] and scores float32 [k] of the k best pictures, best first."""

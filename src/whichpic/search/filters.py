@@ -11,7 +11,8 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import eq, ge, gt, le, lt
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,6 +51,8 @@ class Condition:
             raise QueryError(f"'{text}' is not a filter; write for example has=dog, date>=2024-05 or camera~nikon")
         attribute = match[1].lower()
         values = tuple(value.strip() for value in match[3].split("|") if value.strip())
+        if not values:
+            raise QueryError(f"'{text}' names no value; write for example has=dog|cat")
         condition = cls(attribute, match[2], values)
         condition.check()
         return condition
@@ -59,13 +62,17 @@ class Condition:
         if self.attribute in _NUMBERS:
             for value in self.values:
                 _number(self.attribute, value)
+        elif self.attribute == "date":
+            for value in self.values:
+                _day(value)
+        elif self.attribute in ("folder", "camera"):
+            if self.operator not in ("=", "!=", "~"):
+                raise QueryError(f"'{self.attribute}' takes =, ~ or !=, not {self.operator}")
+        elif self.operator not in ("=", "!="):
+            raise QueryError(f"'{self.attribute}' takes = or !=, not {self.operator}")
         elif self.attribute == "near":
             for value in self.values:
                 _place(value)
-        elif self.attribute in ("date", "folder", "camera"):
-            return
-        elif self.operator not in ("=", "!="):
-            raise QueryError(f"'{self.attribute}' takes = or !=, not {self.operator}")
 
     def __str__(self) -> str:
         return f"{self.attribute}{self.operator}{'|'.join(self.values)}"
@@ -101,11 +108,12 @@ def _holds(condition: Condition, pictures: Sequence[Picture], facts: FactTable) 
     if attribute == "near":
         return _either([_near(pictures, *_place(value)) for value in values], operator, len(pictures))
     if attribute == "date":
-        return _either([_date(pictures, operator, value) for value in values], "=", len(pictures))
+        cut = {len(value): _dates(pictures, len(value)) for value in values}
+        dated = np.array([p.taken is not None for p in pictures], dtype=np.bool_)
+        return _compared([(cut[len(value)], value) for value in values], operator, dated)
     if attribute in _NUMBERS:
         numbers = _column(attribute, pictures)
-        compared = [_compare(numbers, operator, _number(attribute, value)) for value in values]
-        return _either(compared, "=", len(pictures)) & ~np.isnan(numbers)
+        return _compared([(numbers, _number(attribute, value)) for value in values], operator, ~np.isnan(numbers))
     if attribute not in facts.known:
         known = ", ".join(sorted({*facts.known, "has", "folder", "date", "near", *_NUMBERS}))
         raise QueryError(f"no picture of this album has the fact '{attribute}'; there are: {known}")
@@ -134,16 +142,14 @@ def _camera(pictures: Sequence[Picture], part: str) -> Mask:
     return np.array([p.camera is not None and part.lower() in p.camera.lower() for p in pictures], dtype=np.bool_)
 
 
-def _date(pictures: Sequence[Picture], operator: str, day: str) -> Mask:
+def _day(day: str) -> None:
     if not re.fullmatch(r"\d{4}(-\d{2}(-\d{2})?)?", day):
         raise QueryError(f"'{day}' is not a date; write 2024, 2024-05 or 2024-05-31")
+
+
+def _dates(pictures: Sequence[Picture], length: int) -> NDArray[np.str_]:
     # Comparing as many characters as were given makes "2024-05" mean the whole month.
-    cut = np.array([(p.taken or "")[: len(day)] for p in pictures], dtype=np.str_)
-    dated = cut != ""
-    operators = {"=": cut == day, "~": cut == day, "!=": cut != day}
-    operators |= {">=": cut >= day, "<=": cut <= day, ">": cut > day, "<": cut < day}
-    compared: Mask = operators[operator] & dated
-    return compared
+    return np.array([(p.taken or "")[:length] for p in pictures], dtype=np.str_)
 
 
 def _column(attribute: str, pictures: Sequence[Picture]) -> NDArray[np.float64]:
@@ -161,18 +167,20 @@ def _column(attribute: str, pictures: Sequence[Picture]) -> NDArray[np.float64]:
     return np.array([number(picture) for picture in pictures], dtype=np.float64)
 
 
-def _compare(numbers: NDArray[np.float64], operator: str, value: float) -> Mask:
-    operators = {"=": numbers == value, "~": numbers == value, "!=": numbers != value}
-    operators |= {">=": numbers >= value, "<=": numbers <= value, ">": numbers > value, "<": numbers < value}
-    compared: Mask = operators[operator]
-    return compared
+def _compared(alternatives: Sequence[tuple[NDArray[Any], Any]], operator: str, known: Mask) -> Mask:
+    """Whether a column stands to one of the values as the operator says; "!=" means none of them."""
+    compare = {">=": ge, "<=": le, ">": gt, "<": lt}.get(operator, eq)
+    return _either([compare(column, value) for column, value in alternatives], operator, len(known)) & known
 
 
 def _number(attribute: str, value: str) -> float:
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
-        raise QueryError(f"{attribute} wants a number, not '{value}'") from None
+        number = math.nan
+    if math.isnan(number):
+        raise QueryError(f"{attribute} wants a number, not '{value}'")
+    return number
 
 
 def _place(value: str) -> tuple[float, float, float]:
@@ -180,7 +188,7 @@ def _place(value: str) -> tuple[float, float, float]:
         parts = [float(part) for part in value.split(",")]
     except ValueError:
         parts = []
-    if len(parts) not in (2, 3) or not (-90 <= parts[0] <= 90 and -180 <= parts[1] <= 180):
+    if len(parts) not in (2, 3) or not (-90 <= parts[0] <= 90 and -180 <= parts[1] <= 180 and parts[-1] == parts[-1]):
         raise QueryError(f"near wants latitude,longitude[,kilometres], for example near=48.86,2.35,10, not '{value}'")
     return parts[0], parts[1], parts[2] if len(parts) == 3 else 10.0
 

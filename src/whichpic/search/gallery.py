@@ -6,9 +6,14 @@ or picture over all pictures. It knows nothing of sessions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from threading import Lock
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +21,7 @@ from whichpic.errors import EncoderError
 from whichpic.search.captions import Words, best_per_owner
 from whichpic.search.exact import Exact
 from whichpic.search.facts import FactTable
+from whichpic.search.filters import Filter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +35,10 @@ if TYPE_CHECKING:
 
 FIELDS = ("pictures", "caption_words", "caption_vectors")
 _TINY = 1e-6
+_SAME = 1e-4
+"""Cosines that differ by less than this tell no pictures apart."""
+_KEPT_BYTES = 96 << 20
+"""Room for arrays that the next turn will ask for again."""
 
 
 class Gallery:
@@ -43,7 +53,7 @@ class Gallery:
         indexed: Mask | None = None,
         facts: Mapping[str, Sequence[Fact]] | None = None,
         captions: Mapping[str, Sequence[str]] | None = None,
-        caption_vectors: tuple[Floats, Rows] | None = None,
+        caption_vectors: tuple[Index, Rows] | None = None,
         version: str = "",
     ) -> None:
         self.pictures = tuple(pictures)
@@ -52,17 +62,25 @@ class Gallery:
         self.encoder = encoder
         self.version = version
         self.index = index
-        self.indexed = np.ones(self.n, np.bool_) if indexed is None else indexed
+        self.indexed = _locked(np.ones(self.n, np.bool_) if indexed is None else indexed)
         self.captions: Mapping[str, Sequence[str]] = captions or {}
         self._facts = facts or {}
         self._caption_vectors = caption_vectors
         self.positions = {picture: position for position, picture in enumerate(self.ids)}
-        self.evidence = lru_cache(maxsize=256)(self._evidence)
+        self._kept: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
+        self._keeping = Lock()
+        self._room = int(np.clip(_KEPT_BYTES // (8 * max(self.n, 1)), 32, 512))
+        self.evidence = lru_cache(maxsize=self._room // 2)(self._evidence)
         self.text_vector = lru_cache(maxsize=256)(self._text_vector)
 
     @classmethod
     def of(cls, store: Store, encoder: Encoder) -> Gallery:
         """The gallery of an indexed album. Raises EncoderError where the album was not indexed with this encoder."""
+        with _uncollected():
+            return cls._of(store, encoder)
+
+    @classmethod
+    def _of(cls, store: Store, encoder: Encoder) -> Gallery:
         version = store.version  # before what it stands for: a writer may be at work
         pictures = store.pictures()
         vectors = store.vectors(encoder.id)
@@ -74,14 +92,15 @@ class Gallery:
             )
         captions = store.captions()
         found = store.caption_vectors(encoder.id) if captions else None
+        index = Exact(vectors.matrix, vectors.rows)
         return cls(
             pictures,
             encoder,
-            index=Exact(vectors.matrix, vectors.rows),
-            indexed=vectors.rows >= 0,
+            index=index,
+            indexed=index.told(),
             facts=store.facts(),
             captions=captions,
-            caption_vectors=None if found is None else (found.matrix[found.rows], found.pictures),
+            caption_vectors=None if found is None else (Exact(found.matrix, found.rows), found.pictures),
             version=version,
         )
 
@@ -106,8 +125,7 @@ class Gallery:
         return group
 
     def _text_vector(self, text: str) -> Floats:
-        vector: Floats = self.encoder.encode_texts([text])[0]
-        return vector
+        return _locked(_finite(self.encoder.encode_texts([text])[0], self.encoder))
 
     def picture_vector(self, position: int) -> Floats:
         """The unit vector of one picture of the album, float32 [dim]."""
@@ -118,10 +136,7 @@ class Gallery:
         """Unit vectors of some pictures, float32 [k, dim]; zero where a picture has none."""
         if not isinstance(self.index, Exact):
             raise EncoderError("this index does not give vectors back")
-        rows = positions if self.index._rows is None else self.index._rows[positions]
-        found: Floats = np.array(self.index.matrix[np.maximum(rows, 0)], dtype=np.float32)
-        found[rows < 0] = 0
-        return found
+        return self.index.vectors(positions)
 
     @cached_property
     def cosines(self) -> tuple[float, float]:
@@ -131,12 +146,12 @@ class Gallery:
             return 0.0, 1.0
         vectors = self.vectors(sample)
         between = (vectors @ vectors.T)[~np.eye(len(sample), dtype=np.bool_)]
-        return float(between.mean()), float(between.std()) or 1.0
+        spread = float(between.std())
+        return float(between.mean()), spread if spread > _SAME else 1.0
 
     def encode_picture(self, image: Image) -> Floats:
         """The unit vector of a picture from outside the album, float32 [dim]."""
-        vector: Floats = self.encoder.encode_pictures([image])[0]
-        return vector
+        return _finite(self.encoder.encode_pictures([image])[0], self.encoder)
 
     def _evidence(self, text: str) -> Mapping[str, Floats]:
         """z-scores of one text per field, float32 [n] each; 0 where a picture lacks the field (design, section 2).
@@ -149,12 +164,34 @@ class Gallery:
         if self.captions:
             fields["caption_words"] = standardise(self._words.scores(text), self._captioned)
         if self._caption_vectors is not None and len(self._caption_vectors[1]):
-            matrix, owners = self._caption_vectors
-            scores = best_per_owner(matrix @ self.text_vector(text), owners, self.n, empty=0.0)
+            index, owners = self._caption_vectors
+            scores = best_per_owner(index.scores(self.text_vector(text)), owners, self.n, empty=0.0)
             has = np.zeros(self.n, np.bool_)
             has[owners] = True
             fields["caption_vectors"] = standardise(scores, has)
-        return fields
+        return MappingProxyType({name: _locked(z) for name, z in fields.items()})
+
+    def kept(self, key: Hashable, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """An array over the pictures, made once while there is room for it, read-only.
+
+        A session asks at every turn for all that its earlier events have said. `key` names everything that the array
+        depends on, beside this gallery.
+        """
+        with self._keeping:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+                return found
+        made = _locked(make())
+        with self._keeping:
+            self._kept[key] = made
+            while len(self._kept) > self._room:
+                self._kept.popitem(last=False)
+        return made
+
+    def passing(self, conditions: tuple[str, ...]) -> Mask:
+        """True for the pictures for which every condition holds, bool [n], read-only. Raises QueryError."""
+        return self.kept(("passing", conditions), lambda: Filter.parse(conditions).mask(self.pictures, self.facts))
 
     def likeness(self, vector: Floats) -> Floats:
         """z-scores of a picture query over the pictures, float32 [n]."""
@@ -184,3 +221,27 @@ def standardise(scores: Floats, has: Mask) -> Floats:
     if spread > _TINY:
         z[has] = (inside - inside.mean()) / spread
     return z
+
+
+def _locked(array: NDArray[Any]) -> NDArray[Any]:
+    """The array, no longer to be written to: it is handed to everybody who asks."""
+    array.flags.writeable = False
+    return array
+
+
+def _finite(vector: Floats, encoder: Encoder) -> Floats:
+    if not np.isfinite(vector).all():
+        raise EncoderError(f"the encoder {encoder.id} returned numbers that are not finite")
+    return vector
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which would go through a million new objects again and again and free none."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
