@@ -95,7 +95,8 @@ class FactTable:
         local, code, p = local[order], code[order], p[order]
         found: dict[str, Floats] = {}
         distinct, starts = np.unique(code, return_index=True)
-        for number, start, stop in zip(distinct.tolist(), starts, [*starts[1:], len(code)], strict=True):
+        stops = np.append(starts[1:], len(code))[: len(starts)]
+        for number, start, stop in zip(distinct.tolist(), starts, stops, strict=True):
             for name in self._meanings.get(number, ()):
                 column = found.setdefault(name, np.zeros(len(rows), dtype=np.float32))
                 np.maximum.at(column, local[start:stop], p[start:stop])
