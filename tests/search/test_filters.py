@@ -41,6 +41,13 @@ def test_dates_compare_as_far_as_they_are_given() -> None:
     assert passing("date<=2015-05-01") == passing("date=2015")
 
 
+def test_not_one_of_several_means_none_of_them() -> None:
+    dated = [i for i in range(60) if i % 3]
+    assert passing("year!=2016|2017") == [i for i in dated if i % 10 not in (1, 2)]
+    assert passing("date!=2016-05|2017") == passing("year!=2016|2017")
+    assert passing("width!=800|4000") == []
+
+
 def test_sizes_cameras_and_places() -> None:
     assert passing("width>=1000") == passing("camera~nikon") == [i for i in range(60) if i % 2]
     assert passing("near=48.85,2.35,5") == [i for i in range(60) if i % 5 == 0]
@@ -54,8 +61,10 @@ def test_any_fact() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["dog", "has=", "width>=big", "near=paris", "near=95,0", "date>=yesterday", "colour>=red", "flavour=sweet"]
-)
+    "bad",
+    ["dog", "has=", "has=|", "width>=big", "width=nan", "near=paris", "near=95,0", "near=40,50,nan", "near>40,50",
+     "date>=yesterday", "colour>=red", "folder>home", "camera<nikon", "flavour=sweet"],
+)  # fmt: skip
 def test_a_filter_that_makes_no_sense_says_what_is_expected(bad: str) -> None:
     with pytest.raises(QueryError):
         passing(bad)

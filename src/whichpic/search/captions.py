@@ -28,31 +28,34 @@ class Words:
     ) -> None:
         self.n = n
         self.owners = np.asarray(owners, dtype=np.int64)
-        counts = [Counter(tokens(document)) for document in documents]
-        lengths = np.array([count.total() for count in counts], dtype=np.float64)
-        mean = float(lengths.mean()) if len(lengths) else 1.0
-        norms = k1 * (1 - b + b * lengths / max(mean, 1e-9))
-        where: dict[str, list[int]] = {}
-        often: dict[str, list[int]] = {}
-        for document, count in enumerate(counts):
-            for word, times in count.items():
-                where.setdefault(word, []).append(document)
-                often.setdefault(word, []).append(times)
-        total = len(documents)
-        self._postings: dict[str, tuple[Rows, Floats]] = {}
-        for word, positions in where.items():
-            rows = np.array(positions, dtype=np.int64)
-            times_ = np.array(often[word], dtype=np.float64)
-            idf = np.log(1 + (total - len(rows) + 0.5) / (len(rows) + 0.5))
-            self._postings[word] = (rows, (idf * times_ * (k1 + 1) / (times_ + norms[rows])).astype(np.float32))
+        self._codes: dict[str, int] = {}
+        code: list[int] = []
+        lengths = []
+        for document in documents:
+            words = tokens(document)
+            lengths.append(len(words))
+            code += [self._codes.setdefault(word, len(self._codes)) for word in words]
+        total = len(lengths)
+        length = np.array(lengths, dtype=np.int64)
+        # Word by word, the documents that have it and how often: one sort instead of a list per word.
+        pairs = np.array(code, dtype=np.int64) * max(total, 1) + np.repeat(np.arange(total), length)
+        distinct, times = np.unique(pairs, return_counts=True)
+        word, self._documents = np.divmod(distinct, max(total, 1))
+        having = np.bincount(word, minlength=len(self._codes))
+        self._ends = np.cumsum(having)
+        idf = np.log(1 + (total - having + 0.5) / (having + 0.5))
+        norms = k1 * (1 - b + b * length / max(float(length.mean()) if total else 1.0, 1e-9))
+        weighed = idf[word] * times * (k1 + 1) / (times + norms[self._documents])
+        self._weights: Floats = weighed.astype(np.float32)
 
     def scores(self, text: str) -> Floats:
         """BM25 of each picture's best document, float32 [n]; 0 where no word is shared."""
         each = np.zeros(len(self.owners), dtype=np.float32)
         for word, times in Counter(tokens(text)).items():
-            posting = self._postings.get(word)
-            if posting is not None:
-                each[posting[0]] += times * posting[1]
+            code = self._codes.get(word)
+            if code is not None:
+                span = slice(self._ends[code - 1] if code else 0, self._ends[code])
+                each[self._documents[span]] += times * self._weights[span]
         return best_per_owner(each, self.owners, self.n, empty=0.0)
 
 
