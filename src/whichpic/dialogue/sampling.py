@@ -24,6 +24,8 @@ def sample(name: str, vectors: Floats, k: int = 5, *, seed: int = 0) -> Rows:
     """
     n = len(vectors)
     k = min(k, n)
+    if k <= 0:
+        return np.empty(0, dtype=np.int64)
     draw = np.random.default_rng(seed)
     match name:
         case "top":
