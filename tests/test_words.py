@@ -187,6 +187,8 @@ def test_a_denial_knows_where_it_begins() -> None:
         ("一个男人骑着马在海滩上", "a man riding horse on beach"),
         ("厨房里有冰箱和微波炉", "kitchen with refrigerator and microwave"),
         ("穿红衣服的女人", "woman wearing red clothing"),
+        ("一个穿红衣服的女人", "a woman wearing red clothing"),
+        ("一只站在树上的鸟", "a bird standing on tree"),
         ("树枝上的小鸟", "bird on branch"),
         ("桌上摆着花瓶，墙上挂着画", "vase placed on table, painting hanging on wall"),
         ("站在水边的白鹭", "egret standing at water"),

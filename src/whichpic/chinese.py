@@ -16,6 +16,7 @@ _POSTPOSITIONS = {
 _PREPOSITIONS = ("on", "in", "at", "under", "next to", "near", "around", "in front of", "behind", "between")
 _PUT = {"placed", "hanging", "parked", "sitting", "standing", "lying", "walking", "flying"}
 """What is said of a thing after its place: 桌上摆着花瓶, a vase placed on the table."""
+_HOW_MANY = ("a", "two", "three", "four", "five", "six", "several", "many", "some", "a group of", "a pair of")
 _GIVING = ("with", "without", "no", "not")
 
 
@@ -54,6 +55,8 @@ def _move_prepositions(words: Sequence[str], said: list[str]) -> None:
 
 def _turned(words: Sequence[str], said: list[str]) -> list[str]:
     """One clause. Only its first modifier is moved: with several, what belongs to what cannot be told word by word."""
+    if said and said[0] in _HOW_MANY and " ".join(said[1:2]).endswith("ing"):
+        return [said[0], *_turned(words[1:], said[1:])]  # 一个 | 穿红衣服的女人
     for k in range(1, len(words) - 1):
         placed = words[k - 1] in _POSTPOSITIONS and bool(said[k - 1])
         before = next((word for word in said[:k] if word), "").split()

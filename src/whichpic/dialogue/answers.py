@@ -26,7 +26,7 @@ _UNSURE = re.compile(
 _HEDGE = re.compile(
     r"(well|um+|uh|oh|hmm+|i'?m (pretty |quite |fairly )?sure|i (think|guess|believe|suppose)|probably|definitely|certainly"
     r"|surely|most likely|likely|perhaps|maybe|possibly|it seems|seems|apparently|actually|mostly)\b[ ,]*"
-    r"|我?(好像|应该|可能|大概|也许|似乎|估计|貌似|觉得|想|记得|感觉|印象[中里]|肯定|当然|确实|的确|绝对|图里|照片里|画面里|主要|那|呃|哦)"
+    r"|我?(好像|应该|可能|大概|也许|似乎|估计|貌似|觉得|想|记得|感觉|印象[中里]|肯定|当然|确实|的确|绝对|图里|照片里|画面里|主要|这个|那倒?|呃|哦)"
 )
 _PARTICLES = re.compile(r"([吧啊呀哦噢呢嘛哈啦哇诶滴的了]|左右|i think|i guess|i believe)+$")
 _SURELY = re.compile(
@@ -48,7 +48,7 @@ _NO = re.compile(
 _NONE_OF = re.compile(
     r"(none|neither|nothing|no one)( of (them|these|those))?|(something|anything|somewhere) else"
     r"|(an)?other( one| colou?r| place)?|else"
-    r"|(以上)?(都|哪[张个种]都)(不(是|像|对|太像)|没有)|(是?(其[他它]|别的|另外的?)(颜色|地方|东西|种类)?)|没有一[张个种].*"
+    r"|(以上)?(都|哪[张个种]都)(不(是|像|对|太像|算)|没有)|(是?(其[他它]|别的|另外的?)(颜色|地方|东西|种类)?)|没有一[张个种].*|一[张个种]都不.*|不是这[些几].*"
 )
 _FILLER = {"there", "is", "are", "it", "was", "were", "has", "i", "see", "one", "none", "a", "the", "in", "does", "do", "not",
            "think", "so", "isn", "t", "aren", "definitely", "of", "course"}  # fmt: skip
@@ -58,7 +58,7 @@ _DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6,
            "ten": 10, "zero": 0}  # fmt: skip
 _MANY = re.compile(
     r"\b(many|several|lots?|few|crowds?|groups?|bunch|dozens?|plenty|some|more than (two|2))\b"
-    r"|[很许好挺蛮]多|好几|不少|一大?[群堆伙帮]|几十|十几|数不清|一家[三四五六]口|人山人海|大量|几[个只位条名人]|多人|人[很挺特别非常好]*多|不止[两2]|以上|或更多"
+    r"|[很许好挺蛮]多|好几|不少|一大?[群堆伙帮]|几十|十几|数不清|一家[三四五六]口|一大?家子|人山人海|大量|几[个只位条名人]|多人|人[很挺特别非常好]*多|不止[两2]|以上|或更多"
 )
 _PAIR = re.compile(
     r"\b(a |the )?(couple|pair)\b|\bboth\b|一对(情侣|夫妻|夫妇|恋人)?|(情侣|夫妻|夫妇)(俩|两[个人口]+)?|俩人?|双人"
