@@ -52,13 +52,14 @@ class Album:
         `store` says where the index is kept, if not in the folder. `fetch(name)` is called for weights that are missing.
         Raises AlbumError, ModelError or EncoderError, each with one line that says what to do.
         """
-        opened = _opened(Path(folder).expanduser(), None if store is None else Path(store).expanduser())
-        if not isinstance(encoder, str):
-            return cls(opened, encoder)
         from whichpic.encoders import open_encoder
 
-        wanted = _name_of(opened, encoder)
-        return cls(opened, open_encoder(wanted, fetch=fetch))
+        root, home = Path(folder).expanduser(), None if store is None else Path(store).expanduser()
+        opened = _present(root, home)
+        if isinstance(encoder, str):
+            # Before a store is made: a folder where no encoder can be had is left as it was.
+            encoder = open_encoder(_name_of(opened, encoder), fetch=fetch)
+        return cls(opened or _made(root, home), encoder)
 
     def index(
         self,
@@ -199,28 +200,36 @@ def bundled_seer() -> Seer | None:
         return None
 
 
-def _name_of(store: Store, encoder: str) -> str:
+def _name_of(store: Store | None, encoder: str) -> str:
     """`auto` means the best of what the album has vectors of, before what could be had: a change costs an index."""
     from whichpic.settings import settings
 
     if encoder == "auto":
         encoder = settings().encoder
-    if encoder == "auto":
+    if encoder == "auto" and store is not None:
         for name in _BEST_FIRST:
             if any(has == name or has.startswith(f"{name}-") for has in store.encoders()):
                 return name
     return encoder
 
 
-def _opened(folder: Path, store: Path | None) -> Store:
-    """The store of a folder, made where there is none yet."""
+def _present(folder: Path, store: Path | None) -> Store | None:
+    """The store of a folder, None where there is none yet. Raises AlbumError where there is no such folder."""
+    from whichpic.album.places import album_root
     from whichpic.album.store import Store
     from whichpic.errors import AlbumError
 
+    album_root(folder)
     try:
         return Store.open(folder, store=store)
     except AlbumError:
-        return Store.open(folder, store=store, create=True)
+        return None
+
+
+def _made(folder: Path, store: Path | None) -> Store:
+    from whichpic.album.store import Store
+
+    return Store.open(folder, store=store, create=True)
 
 
 def _text(text: str, weight: float = 1.0) -> Term:

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from tests.support import drawn_album
 
+from whichpic.cli.output import filled
+
 
 def run(*words: str, home: Path, stdin: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "WHICHPIC_HOME": str(home), "WHICHPIC_ENCODER": "toy", "WHICHPIC_OFFLINE": "1",
@@ -89,6 +91,28 @@ def test_a_strange_name_stays_on_its_line(tmp_path: Path, home: Path) -> None:
     assert f"whichpic talk '{folder}'" in indexed.stdout
     found = run("find", str(folder), "green", home=home).stdout
     assert r"\x1b[31mtwo\nlines.png" in found and len(found.splitlines()) == 2
+
+
+def test_an_album_where_nothing_can_be_read_is_an_error(tmp_path: Path, home: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"not a picture")
+    done = run("index", str(tmp_path), home=home)
+    assert done.returncode == 2 and "no picture of" in done.stderr and "whichpic talk" not in done.stdout
+
+
+def test_without_an_encoder_a_folder_is_left_as_it_was(tmp_path: Path) -> None:
+    folder = drawn_album(tmp_path / "album", 2)
+    done = run("find", str(folder), "red", home=tmp_path / "empty", WHICHPIC_ENCODER="names")
+    assert done.returncode == 2 and not (folder / ".whichpic").exists()
+    told = [line for line in done.stderr.splitlines() if line.startswith("whichpic: ")]
+    assert len(told) == 1
+
+
+def test_a_long_line_is_broken_between_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert filled(["? What is it?", "[1] an animal", "[2] 一只很大的狗", "[3] a chair"], "   ").splitlines() == [
+        "? What is it?   [1] an animal",
+        "    [2] 一只很大的狗   [3] a chair",
+    ]
 
 
 def test_copies_are_duplicates(tmp_path: Path, home: Path) -> None:

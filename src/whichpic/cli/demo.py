@@ -50,7 +50,8 @@ def demo(
 
     typed = sys.stdin.isatty() and sys.stdout.isatty() if typed is None else typed
     note("1. a sample album of real photographs")
-    album = models.get_sample_album(folder, on_progress=fetching())
+    with fetching() as fetched:
+        album = models.get_sample_album(folder, on_progress=fetched)
     note("2. the models that look at them")
     with open_album(album, encoder=encoder) as opened:
         ensure_seer(opened)

@@ -9,6 +9,7 @@ import typer
 
 from whichpic.cli.open import ensure_seer, open_album
 from whichpic.cli.output import as_json, note, printable, progress, quoted
+from whichpic.errors import AlbumError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +52,10 @@ def index(
             as_json(_plain(report))
         else:
             _say(report, album, len(opened.store.pictures()))
+        if not opened.store.pictures():
+            raise AlbumError(
+                f"no picture of {album} could be read; the reasons: whichpic show {quoted(album)} --skipped"
+            )
 
 
 def _plain(report: Report) -> dict[str, object]:
@@ -63,6 +68,8 @@ def _plain(report: Report) -> dict[str, object]:
 def _say(report: Report, album: Path, pictures: int) -> None:
     did = {"added": report.added, "changed": report.changed, "moved": report.moved, "copied": report.copied,
            "removed": report.removed, "unchanged": report.unchanged}  # fmt: skip
+    again = report.encoded - report.added - report.changed  # with an encoder that is new to the album
+    did["encoded anew"] = max(again, 0)
     what = ", ".join(f"{count} {name}" for name, count in did.items() if count) or "nothing to do"
     captions = f", {report.captions} captions" if report.captions else ""
     print(f"{pictures} pictures{captions} ({what}) in {report.seconds:.1f} s")
@@ -70,7 +77,8 @@ def _say(report: Report, album: Path, pictures: int) -> None:
         note(f"  skipped {printable(skip.path)}: {printable(skip.reason)}")
     if len(report.skipped) > 5:
         note(f"  ... {len(report.skipped)} skipped in all; see them with: whichpic show {quoted(album)} --skipped")
-    print(f"now: whichpic talk {quoted(album)}")
+    if pictures:
+        print(f"now: whichpic talk {quoted(album)}")
 
 
 def show(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,12 @@ def fetch(name: str) -> None:
     """Get the weights of a model or of a set, saying what is fetched for what is kept."""
     from whichpic import models
 
-    models.get(name, on_progress=fetching())
+    with fetching() as show:
+        models.get(name, on_progress=show)
 
 
-def fetching() -> Callable[[Progress], None]:
+@contextmanager
+def fetching() -> Iterator[Callable[[Progress], None]]:
     """A callback that shows fetching: one line that counts up on a terminal, a line per thing elsewhere."""
     last = ""
 
@@ -40,7 +43,11 @@ def fetching() -> Callable[[Progress], None]:
             note(f"  {now.what}")
         last = now.what if now.total or not sys.stderr.isatty() else ""
 
-    return show
+    try:
+        yield show
+    finally:
+        if last and sys.stderr.isatty():
+            note("")  # what comes next begins on a line of its own
 
 
 def open_album(folder: Path, *, encoder: str, store: Path | None = None, quiet: bool = False) -> Album:

@@ -239,7 +239,8 @@ def _blocks(image: Any) -> str:
     import numpy as np
     from PIL import Image
 
-    columns = min(shutil.get_terminal_size().columns - 1, 120)
+    # 26 columns a picture: a single one would fill the whole screen otherwise.
+    columns = min(shutil.get_terminal_size().columns - 1, 120, round(26 * image.width / image.height))
     lines = max(4, round(columns * image.height / image.width / 2))
     pixels = np.asarray(image.resize((columns, 2 * lines), Image.Resampling.LANCZOS)).astype(int)
     text = ""
