@@ -95,7 +95,7 @@ def test_files_are_found_where_the_data_sets_put_them(tmp_path: Path) -> None:
     table = write(tmp_path / "playground/data/mscoco/images_captions.csv", "image,caption\n")
     (tmp_path / "playground/data/mscoco/val2017").mkdir()
     assert find_caption_files(tmp_path / "playground/data/mscoco/val2017") == [table]
-    assert find_caption_files(tmp_path) == [table]
+    assert find_caption_files(tmp_path) == [flickr, table]
 
     for name in ("captions_val2017", "captions_train2017", "instances_val2017"):
         write(tmp_path / f"coco/annotations/{name}.json", "{}")

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support import drawn_album
 
+from tests.support import drawn_album
 from whichpic.cli.output import filled
 
 

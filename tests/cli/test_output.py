@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.support import drawn
 
+from tests.support import drawn
 from whichpic.cli import output
 
 

@@ -10,7 +10,7 @@ from whichpic.dialogue.phrases import ask
 
 DOG = ask("thing", ("yes", "no"), about="dog", language="zh")
 KITCHEN = ask("thing", ("yes", "no"), about="kitchen", language="zh")
-DOGS = ask("count", ("1", "2", "3+"), about="dog", language="en")
+DOGS = ask("count", ("0", "1", "2", "3+"), about="dog", language="en")
 PEOPLE = ask("people", ("none", "one", "two", "several"), language="zh")
 COLOUR = ask("colour", ("red", "blue", "other"), language="en")
 KIND = ask("kind", ("person", "animal", "other"), language="zh")

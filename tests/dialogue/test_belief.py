@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.support import gallery
 
+from tests.support import gallery
 from whichpic.dialogue import Answered, BeliefSettings, Filtered, Marked, Option, Question, Said, Term, believe
 from whichpic.dialogue.belief import without_denials
 from whichpic.dialogue.events import Event, Record, Undo, effective

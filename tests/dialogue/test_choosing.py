@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import gallery
 
+from tests.support import gallery
 from whichpic.dialogue import BeliefSettings, Option, Question, Said, believe
 from whichpic.dialogue.choosing import chooser, eig, information_gain
 from whichpic.dialogue.events import Record

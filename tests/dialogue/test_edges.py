@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support import COLOURS, THINGS, gallery
 
+from tests.support import COLOURS, THINGS, gallery
 from whichpic.dialogue import (
     Answered,
     BeliefSettings,

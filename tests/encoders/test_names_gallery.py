@@ -22,7 +22,7 @@ def test_captions_find_their_photographs_in_a_gallery_of_45() -> None:
     if not (ALBUM / "coco").is_dir():
         pytest.skip("no sample album here: make demo fetches it")
     if not CAPTIONS.is_dir():
-        pytest.skip("no captions here (../shared/data)")
+        pytest.skip("the captions of these photographs are not here")
     try:
         seer = EfficientSeer.load()
         names = Names(locate("minilm"), seer)

@@ -7,8 +7,8 @@ import json
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import gallery
 
+from tests.support import gallery
 from whichpic.album.catalogue import StoredFacts
 from whichpic.search.facts import FactTable
 from whichpic.types import Fact

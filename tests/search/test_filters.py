@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.support import gallery
 
+from tests.support import gallery
 from whichpic.errors import QueryError
 from whichpic.search import Filter
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support import drawn, drawn_album
 
+from tests.support import drawn, drawn_album
 from whichpic import Album
 from whichpic.dialogue import Session
 from whichpic.encoders.toy import Toy

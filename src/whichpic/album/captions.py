@@ -59,13 +59,20 @@ def read_captions(
 
 
 def find_caption_files(root: Path) -> list[Path]:
-    """Captions files that lie where the known data sets put them, sorted: in the album, beside it, in `annotations/`.
+    """Captions files that lie where the known data sets put them, sorted: in the album, in the folders right below it
+    (`flickr30k_images/results.csv`, `annotations/`), or beside it.
 
     In the album folder any table counts whose header names pictures and captions; elsewhere only the usual names do.
     """
     found: set[Path] = set()
     coco = root / "playground" / "data" / "mscoco"
-    for folder in (root, root / "annotations", coco, root.parent, root.parent / "annotations"):
+    try:
+        below = sorted(
+            path for path in root.iterdir() if path.is_dir() and not path.is_symlink() and path.name[0] != "."
+        )
+    except OSError:
+        below = []
+    for folder in (root, *below, coco, root.parent, root.parent / "annotations"):
         try:
             files = [path for path in folder.iterdir() if path.suffix.lower() in (".csv", ".tsv", ".txt", ".json")]
         except OSError:

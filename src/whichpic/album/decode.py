@@ -182,6 +182,8 @@ def _open(data: bytes) -> Image.Image:
             refusals.append(f"a damaged {name} file ({_reason(error)})")
         else:
             return image
+    if prefix[4:8] == b"ftyp" and "HEIF" not in _openers():
+        raise DecodeError("a HEIC picture; to read it: pip install 'whichpic[heif]'")
     raise DecodeError(refusals[0] if refusals else "not a picture in a format that is read")
 
 

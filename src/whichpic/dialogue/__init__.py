@@ -1,6 +1,7 @@
 """The conversation: events, the belief they lead to, questions, and the session that holds them. Called by cli and web."""
 
-from whichpic.dialogue.belief import Belief, BeliefSettings, believe
+from whichpic.dialogue.belief import Belief, believe
+from whichpic.dialogue.constants import BeliefSettings
 from whichpic.dialogue.events import Answered, Chosen, Event, Filtered, Marked, Option, Question, Said, Term
 from whichpic.dialogue.session import Session, Shown
 

@@ -112,7 +112,7 @@ def read(question: Question, words: str) -> Reading:
             return Reading(option=known.index(plain))
     if YES in values:
         return _yes_or_no(question, words.strip(), values)
-    if "one" in values or COUNTS[0] in values:
+    if "one" in values or COUNTS[1] in values:
         return _number(question, words.strip(), values)
     if OTHER in values and (_NONE_OF.fullmatch(plain) or _NONE_OF.fullmatch(_core(plain)) or _bare(plain) == NO):
         return Reading(option=values.index(OTHER))
@@ -210,7 +210,7 @@ def _number(question: Question, words: str, values: list[str]) -> Reading:
         name = _how_many(plain, found, kin)
     if name == "range":
         return Reading(unsure=True)
-    for value in (name, {"one": "1", "two": "2", "several": "3+"}.get(name, "")):
+    for value in (name, {"none": "0", "one": "1", "two": "2", "several": "3+"}.get(name, "")):
         if value and value in values:
             return Reading(option=values.index(value), rest=words if more else "")
     return Reading() if _bare(plain) or name == "none" else Reading(rest=words)

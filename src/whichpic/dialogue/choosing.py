@@ -17,7 +17,8 @@ from whichpic.errors import QueryError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from whichpic.dialogue.belief import Belief, BeliefSettings
+    from whichpic.dialogue.belief import Belief
+    from whichpic.dialogue.constants import BeliefSettings
     from whichpic.dialogue.events import Question
     from whichpic.search.gallery import Gallery
 

@@ -197,6 +197,8 @@ def from_json(plain: Mapping[str, Any]) -> Record:
 def _typed(kind: str, body: dict[str, Any]) -> dict[str, Any]:
     if kind == "said":
         body["terms"] = tuple(Term(**term) for term in body.get("terms", ()))
+        if not all(isinstance(term.weight, int | float) and isinstance(term.text, str) for term in body["terms"]):
+            raise ValueError("a term is a text and a number")
     elif kind == "answered":
         body["question"] = question_from_json(body["question"])
         body.setdefault("option", None)

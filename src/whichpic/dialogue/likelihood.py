@@ -17,7 +17,7 @@ from whichpic.words import vocabulary
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from whichpic.dialogue.belief import BeliefSettings
+    from whichpic.dialogue.constants import BeliefSettings
     from whichpic.search.gallery import Gallery
     from whichpic.types import Floats, Rows
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OTHER = "other"
 """The value of an option that means "none of the others"."""
 YES, NO = "yes", "no"
-COUNTS = ("1", "2", "3+")
+COUNTS = ("0", "1", "2", "3+")
 _FLOOR = 0.05
 _MISCOUNT = 0.15
 _IMPOSSIBLE = 1e-9
@@ -104,7 +104,8 @@ def _by_facts(gallery: Gallery, question: Question, settings: BeliefSettings, ro
         each = {True: yes / max(agreeing, 1), False: (1 - yes) / max(len(values) - agreeing, 1)}
         return np.stack([each[value == YES] for value in values], axis=1)
     if question.attribute == "count":
-        return _counted(facts.count(question.about)[rows], values)
+        yes = _yes(facts.thing(question.about)[rows], settings)
+        return _counted(facts.count(question.about)[rows], yes, values)
     known = list(dict.fromkeys(value for value in values if value != OTHER))
     column = facts.thing if question.attribute == "kind" else lambda value: facts.p(question.attribute, value)
     stacked = np.zeros((len(values), len(rows)), dtype=np.float64)
@@ -125,13 +126,18 @@ def _yes(p: Floats, settings: BeliefSettings) -> Floats:
     return yes
 
 
-def _counted(counts: Rows, values: list[str]) -> Floats:
+def _counted(counts: Rows, yes: Floats, values: list[str]) -> Floats:
+    """Where the detector counted, that number, give or take; where it saw none, "none" as far as a "no" goes."""
     p = np.full((len(counts), len(values)), 1 / len(values), dtype=np.float32)
-    for value in COUNTS if len(values) > 1 else ():
+    for value in COUNTS[1:] if len(values) > 1 else ():
         if value in values:
-            seen = counts == int(value[0]) if value != "3+" else counts >= 3
+            seen = counts == int(value) if value != "3+" else counts >= 3
             p[seen] = _MISCOUNT / (len(values) - 1)
             p[seen, values.index(value)] = 1 - _MISCOUNT
+    if "0" in values and len(values) > 1:
+        unseen = counts == 0
+        p[unseen] = (yes[unseen] / (len(values) - 1))[:, None]
+        p[unseen, values.index("0")] = 1 - yes[unseen]
     return p
 
 

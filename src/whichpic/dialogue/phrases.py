@@ -35,6 +35,7 @@ _OPTIONS = {
     "one": ("one", "一个"),
     "two": ("two", "两个"),
     "several": ("three or more", "三个或更多"),
+    "0": ("none", "没有"),
     "1": ("one", "一{measure}"),
     "2": ("two", "两{measure}"),
     "3+": ("three or more", "三{measure}或更多"),

@@ -7,6 +7,7 @@ appended to the session's file, and on the disk, before the call returns.
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import shutil
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whichpic.dialogue.asking import askers
-from whichpic.dialogue.belief import Belief, BeliefSettings, believe
+from whichpic.dialogue.belief import Belief, believe
 from whichpic.dialogue.choosing import chooser
+from whichpic.dialogue.constants import BeliefSettings
 from whichpic.dialogue.events import (
     Answered,
     Chosen,
@@ -39,7 +41,6 @@ from whichpic.dialogue.events import (
 from whichpic.dialogue.phrases import read
 from whichpic.dialogue.rewriting import join
 from whichpic.errors import AlbumError, SessionError, StoreFull
-from whichpic.search.filters import Filter
 from whichpic.words import has_cjk
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class Session:
                     raise SessionError(
                         f"'{answer.strip()}' does not answer \"{question.text}\"; choose one of: {options}"
                     )
-                self.say(answer)
+                self.say(reading.rest)
                 return
             self._add(Answered(question, reading.option, answer.strip()))
             if reading.rest:
@@ -162,7 +163,7 @@ class Session:
 
     def filter(self, *conditions: str) -> None:
         """Conditions that must hold from now on; none at all lifts the filters. Raises QueryError."""
-        Filter.parse(conditions).mask(self.gallery.pictures, self.gallery.facts)
+        self.gallery.passing(tuple(conditions))  # an odd condition is an error now
         self._add(Filtered(tuple(conditions)))
 
     def undo(self) -> None:
@@ -192,7 +193,12 @@ class Session:
         return self._belief
 
     def results(self, k: int = 12) -> list[Shown]:
-        """The k most probable pictures, near-duplicates collapsed into the best of them. Remembers them as shown."""
+        """The k most probable pictures, near-duplicates collapsed into the best of them. Remembers them as shown.
+
+        `p` of a picture that stands for near-duplicates is that of all of them. Raises SessionError for k below 1.
+        """
+        if k < 1:
+            raise SessionError(f"a list has at least one picture, not {k}")
         groups = self.gallery.groups
         taken: dict[int, list[int]] = {}
         depth = 4 * k
@@ -231,13 +237,16 @@ class Session:
     def why(self, picture: str) -> list[Reason]:
         """What each event does for a picture, above the average of the pictures that pass the filters.
 
-        The values of two pictures differ, in sum, by exactly the difference of their log beliefs.
+        The values of two pictures differ, in sum, by exactly the difference of their log beliefs; a picture that the
+        filters leave out has minus infinity.
         """
         if picture not in self.gallery.positions:
             raise SessionError(f"the album has no picture {picture}")
         position = self.gallery.positions[picture]
         mask = self.belief.mask if self.belief.mask.any() else np.ones_like(self.belief.mask)
         reasons = []
+        if not self.belief.mask[position]:
+            reasons.append(Reason(-1, "the filters leave it out", -math.inf))
         for part in self.belief.parts:
             what = {"denied": f"no {part.what}", "together": f"all together: {part.what}"}.get(part.kind, part.what)
             reasons.append(Reason(part.n, what, float(part.values[position] - part.values[mask].mean())))
@@ -274,19 +283,19 @@ class Session:
     def resume(cls, gallery: Gallery, path: Path, *, folder: Path | None = None, **options: Any) -> Session:
         """Read a session again. It goes on in `folder` (its own file, where that is the same).
 
-        Raises SessionError where the file is no session, or was made with another encoder. An album that has changed
-        since is said in `note`.
+        Raises SessionError where the file is no session, or holds the vector of a picture from outside the album that
+        another encoder made. Another encoder, or an album that has changed since, is said in `note`.
         """
         header, records, whole = _read(path)
-        if header.get("encoder") != gallery.encoder.id:
-            raise SessionError(
-                f"{path.name} was made with the encoder {header.get('encoder')}, the album is open with "
-                f"{gallery.encoder.id}: open it with that one to go on"
-            )
         session = cls(gallery, folder=folder, name=str(header["id"]),
                       settings=BeliefSettings.from_json(header["settings"]), **options)  # fmt: skip
         session.records = records
-        if header.get("album_version") != gallery.version:
+        if header.get("encoder") != gallery.encoder.id:
+            session.note = (
+                f"this session was held with the encoder {header.get('encoder')}; it goes on with {gallery.encoder.id}, "
+                "so the list may differ from what was shown"
+            )
+        elif header.get("album_version") != gallery.version:
             session.note = "the album has changed since this session began; the list may differ from what was shown"
         if session.path is not None and (not whole or not session.path.exists()):
             _write(session.path, [session._header(), *(to_json(record) for record in records)])

@@ -69,8 +69,8 @@ class Names:
 
     dim = 384
     describe = (
-        "names: the bundled encoder. It knows about 1,050 kinds of things by name (animals, vehicles, furniture, food, "
-        "tools ...), in English and Chinese; it does not see actions, colours, relations or fine detail"
+        "names: the bundled encoder, about 1,050 kinds of things by name, in English and Chinese; "
+        "no actions, relations or fine detail"
     )
 
     def __init__(self, minilm: Path, seer: Seer, *, recipe: Recipe = Recipe()) -> None:

@@ -100,7 +100,8 @@ class Filter:
 def _holds(condition: Condition, pictures: Sequence[Picture], facts: FactTable) -> Mask:
     attribute, operator, values = condition.attribute, condition.operator, condition.values
     if attribute == "has":
-        return _either([facts.thing(_canonical(value)) >= FACT_HOLDS for value in values], operator, len(pictures))
+        things = [_known_thing(value, facts) for value in values]
+        return _either([facts.thing(thing) >= FACT_HOLDS for thing in things], operator, len(pictures))
     if attribute == "folder":
         return _either([_in_folder(pictures, value) for value in values], operator, len(pictures))
     if attribute == "camera":
@@ -117,7 +118,8 @@ def _holds(condition: Condition, pictures: Sequence[Picture], facts: FactTable) 
     if attribute not in facts.known:
         known = ", ".join(sorted({*facts.known, "has", "folder", "date", "near", *_NUMBERS}))
         raise QueryError(f"no picture of this album has the fact '{attribute}'; there are: {known}")
-    return _either([facts.p(attribute, _canonical(value)) >= FACT_HOLDS for value in values], operator, len(pictures))
+    wanted = [_known_value(attribute, value, facts) for value in values]
+    return _either([facts.p(attribute, value) >= FACT_HOLDS for value in wanted], operator, len(pictures))
 
 
 def _either(masks: Sequence[Mask], operator: str, n: int) -> Mask:
@@ -131,6 +133,26 @@ def _canonical(value: str) -> str:
     """The concept that a word of either language names, or the word itself."""
     found = vocabulary().mentions(value)
     return found[0].concept.name if found else value.lower()
+
+
+def _known_thing(word: str, facts: FactTable) -> str:
+    """The thing that a word names. A thing that no picture has is none; a word that names nothing is a slip."""
+    name = _canonical(word)
+    if vocabulary().get(name) is None and name not in facts.things:
+        raise QueryError(f"'{word}' is not a thing that is known by name; search for it in words instead")
+    return name
+
+
+def _known_value(attribute: str, word: str, facts: FactTable) -> str:
+    """The value of a fact that a word names. Raises QueryError with those that this album has."""
+    name = _canonical(word)
+    there = facts.values(attribute)
+    if name in there or vocabulary().get(name) is not None:
+        return name
+    if word in there:
+        return word
+    shown = ", ".join(there[:12]) + (", ..." if len(there) > 12 else "")
+    raise QueryError(f"no picture has {attribute}={word}; there are: {shown}")
 
 
 def _in_folder(pictures: Sequence[Picture], folder: str) -> Mask:
