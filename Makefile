@@ -42,10 +42,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev  ## speed and quality; needs the sample album (make demo)
 	$(BIN)/python benchmarks/search.py
+	$(BIN)/python benchmarks/turns.py
 	$(BIN)/python benchmarks/reindex.py
-	$(BIN)/python benchmarks/names_gallery.py
+	$(BIN)/python benchmarks/names_gallery.py sample-album
+	$(BIN)/python benchmarks/sharpness.py sample-album
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from whichpic.search.gallery import Gallery
     from whichpic.types import Encoder, Fact, Seer
 
+    PictureLike = str | Path | Image
+
 _BEST_FIRST = ("siglip2-base", "siglip-base", "clip-large", "clip-base", "names", "toy")
 
 
@@ -97,8 +99,8 @@ class Album:
     def find(
         self,
         *texts: str,
-        like: Sequence[str | Path | Image] = (),
-        unlike: Sequence[str | Path | Image] = (),
+        like: Sequence[PictureLike | tuple[float, PictureLike]] = (),
+        unlike: Sequence[PictureLike | tuple[float, PictureLike]] = (),
         plus: Sequence[tuple[float, str]] = (),
         minus: Sequence[tuple[float, str]] = (),
         where: Sequence[str] = (),
@@ -106,11 +108,15 @@ class Album:
     ) -> list[Shown]:
         """The k pictures that fit best: texts, pictures and weighted texts for and against, under filters.
 
-        `like` and `unlike` take a path, a picture id of this album or a PIL image; `where` conditions like `has=dog`.
+        `like` and `unlike` take a path, a picture id of this album or a PIL image, or a pair (weight, picture); `where`
+        takes conditions like `has=dog`.
         """
         session = self.session(keep=False)
         terms = [_text(text) for text in texts]
-        terms += [self.term(picture) for picture in like] + [self.term(picture, weight=-1) for picture in unlike]
+        for sign, pictures in ((1.0, like), (-1.0, unlike)):
+            for each in pictures:
+                weight, picture = each if isinstance(each, tuple) else (1.0, each)
+                terms.append(self.term(picture, weight=sign * weight))
         terms += [_text(text, weight) for weight, text in plus] + [_text(text, -weight) for weight, text in minus]
         if where:
             session.filter(*where)

@@ -59,6 +59,8 @@ def test_find_by_words_in_two_languages(album: Path, home: Path) -> None:
 def test_find_by_a_picture_and_a_filter(album: Path, home: Path) -> None:
     like = json.loads(run("find", str(album), "--like", "second/0000.png", "--json", home=home).stdout)
     assert like[0]["path"] == "second/0000.png"
+    mixed = json.loads(run("find", str(album), "red", "--like", "0.2:second/0000.png", "--json", home=home).stdout)
+    assert mixed[0]["path"] == "second/0000.png"
     outside = json.loads(run("find", str(album), "--like", str(album / "first/0001.png"), "--json", home=home).stdout)
     assert outside[0]["path"] == "first/0001.png"
     inside = json.loads(run("find", str(album), "red", "--folder", "first", "--json", home=home).stdout)

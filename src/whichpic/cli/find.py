@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 def find(
     album: FolderArgument,
     words: Annotated[list[str] | None, typer.Argument(help="What is in the picture, in English or Chinese.")] = None,
-    like: Annotated[list[str] | None, typer.Option(help="A picture: more like this one.")] = None,
-    unlike: Annotated[list[str] | None, typer.Option(help="A picture: not like this one.")] = None,
+    like: Annotated[
+        list[str] | None, typer.Option(help="A picture: more like this one; with a weight: 0.5:photo.jpg")
+    ] = None,
+    unlike: Annotated[list[str] | None, typer.Option(help="A picture: not like this one, or 0.5:photo.jpg")] = None,
     plus: Annotated[list[str] | None, typer.Option(help="A further text, with a weight if you like: 0.5:snow")] = None,
     minus: Annotated[list[str] | None, typer.Option(help="A text that it is not: people, or 0.5:people")] = None,
     where: Annotated[
@@ -52,7 +54,7 @@ def find(
         raise QueryError("nothing to look for: give words, --like PICTURE or a filter")
     with open_album(album, encoder=encoder, store=store, quiet=json) as opened:
         ensure_indexed(opened, quiet=json)
-        found = opened.find(*([text] if text else []), like=like or (), unlike=unlike or (),
+        found = opened.find(*([text] if text else []), like=_weighted(like), unlike=_weighted(unlike),
                             plus=_weighted(plus), minus=_weighted(minus), where=conditions, k=k)  # fmt: skip
         if json:
             as_json(plain(found))

@@ -97,7 +97,7 @@ def percent(p: float) -> str:
 def listing(shown: Sequence[Shown], store: Store, *, pictures: bool = True, width: int = 0) -> None:
     """The list: rank, probability and path of each picture, and the pictures themselves where the terminal shows them."""
     if pictures:
-        strip(shown, store)
+        strip([each.picture.id for each in shown], store)
     for each in shown:
         path = each.picture.paths[0] if each.picture.paths else each.picture.id
         alike = f"  (+{len(each.alike)} alike)" if each.alike else ""
@@ -166,13 +166,13 @@ def _lines() -> Callable[[Progress], None]:
     return show
 
 
-def strip(shown: Sequence[Shown], store: Store, *, most: int = 6) -> None:
-    """The first pictures in one row, where the terminal can show pictures; nothing elsewhere."""
+def strip(ids: Sequence[str], store: Store, *, most: int = 6) -> None:
+    """The first pictures (by id) in one row, where the terminal can show pictures; nothing elsewhere."""
     how = picture_terminal()
-    if how == "none" or not shown:
+    if how == "none" or not ids:
         return
     try:
-        files = [store.thumbnail(each.picture.id) for each in shown[:most]]
+        files = [store.thumbnail(picture) for picture in ids[:most]]
         image = _row(files)
     except Exception:
         # A picture that cannot be drawn must never stand in the way of the list.

@@ -12,7 +12,7 @@ import typer
 
 from whichpic.cli.index import EncoderOption, FolderArgument, StoreOption
 from whichpic.cli.open import ensure_indexed, open_album
-from whichpic.cli.output import filled, listing, note, printable, quoted
+from whichpic.cli.output import filled, listing, note, printable, quoted, strip
 from whichpic.errors import SessionError, WhichpicError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Conversation:
 
         last = self.session.events[-1]
         if isinstance(last, Answered) and last.option is None:
-            self._ask(self.session.question)  # "not sure" changes nothing, so the list is not shown again
+            self._others()  # "not sure" changes nothing, so the list is not shown again
         else:
             self.turn()
         return True
@@ -146,9 +146,17 @@ class Conversation:
         if question is None:
             return
         chinese = self.session.language_now == "zh"
+        if self.pictures:
+            strip(question.pictures, self.album.store)
         options = [f"[{n}] {self._option(question, n - 1)}" for n in range(1, len(question.options) + 1)]
         parts = [f"? {question.text}", *options, f"[?] {'不确定' if chinese else 'not sure'}"]
         print(filled(parts, "   ") if sys.stdout.isatty() else "   ".join(parts), flush=True)
+
+    def _others(self) -> None:
+        """The next question, and the two that are ready beside it."""
+        self._ask(self.session.question)
+        for number, question in enumerate(self.session.questions(3)[1:], start=2):
+            print(f"    or /ask {number}: {question.text}", flush=True)
 
     def _option(self, question: Question, position: int) -> str:
         option = question.options[position]
@@ -210,7 +218,7 @@ class Conversation:
 
     def _pictures(self, numbers: str) -> list[str]:
         """The ids of pictures by their rank in the list."""
-        shown = {str(each.rank): each.picture.id for each in self.session.results(max(self.k, 8))}
+        shown = {str(each.rank): each.picture.id for each in self.session.results(self.k)}
         wanted = numbers.replace(",", " ").split()
         if not wanted:
             raise SessionError("say which picture, by its number in the list")
