@@ -44,7 +44,7 @@ def content(store: Store) -> dict[str, tuple[Picture, object, object, list[float
             each,
             facts.get(each.id),
             captions.get(each.id),
-            [] if found is None else found.matrix[found.rows[i]].round(5).tolist(),
+            [] if found is None or found.rows[i] < 0 else found.matrix[found.rows[i]].round(5).tolist(),
         )
         for i, each in enumerate(pictures)
     }

@@ -138,12 +138,12 @@ class Store:
 
     def vectors(self, encoder_id: str) -> Vectors | None:
         """Picture vectors of an encoder, or None if it has encoded nothing here."""
+        positions = self._positions()  # before their rows: while another process indexes, no picture is without its row
         found = self._rows("picture", encoder_id)
         if found is None:
             return None
         matrix, owners = found
-        rows = np.full(len(self.pictures()), -1, dtype=np.int64)
-        positions = self._positions()
+        rows = np.full(len(positions), -1, dtype=np.int64)
         for picture_id, row in owners:
             if (position := positions.get(picture_id)) is not None and row < len(matrix):
                 rows[position] = row
@@ -151,11 +151,11 @@ class Store:
 
     def caption_vectors(self, encoder_id: str) -> CaptionVectors | None:
         """Caption vectors of an encoder, or None if it has encoded no captions here."""
+        positions = self._positions()
         found = self._rows("caption", encoder_id)
         if found is None:
             return None
         matrix, owners = found
-        positions = self._positions()
         live = [(positions[owner], row) for owner, row in owners if owner in positions and row < len(matrix)]
         pairs = np.array(live, dtype=np.int64).reshape(-1, 2)
         return CaptionVectors(matrix, np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1]))
