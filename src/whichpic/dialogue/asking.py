@@ -16,6 +16,7 @@ from whichpic.dialogue.events import Answered, Question, Record, Said
 from whichpic.dialogue.likelihood import COUNTS, NO, OTHER, YES
 from whichpic.dialogue.phrases import ask
 from whichpic.dialogue.sampling import sample
+from whichpic.dialogue.wording import wording
 from whichpic.errors import QueryError
 from whichpic.words import vocabulary
 
@@ -29,28 +30,6 @@ if TYPE_CHECKING:
     Weights = NDArray[np.float64]
 
 KINDS = ("person", "animal", "vehicle", "food", "furniture", "building", "plant", "electronics", "art")
-_VAGUE = {
-    "sport", "machine", "structure", "container", "container ware", "household item", "hardware", "office supplies",
-    "paper goods", "measuring instrument", "medical equipment", "pet", "wild animal", "sea animal", "fabric", "player",
-    "room", "clothing", "night", "scenery", "game", "wheel", "wall", "window", "door", "roof", "rock", "person",
-    "plant", "tool", "shirt", "t-shirt", "trousers", "shoe", "hair", "face", "hand", "screen", "pole", "hook", "nail", "screw",
-    "knot", "coil", "packet", "buckle", "bottle cap", "lens cap", "light switch", "space bar", "car wheel", "car mirror",
-    "car grille", "seat belt", "guitar pick", "loupe", "oil filter", "crt screen", "day", "sun", "underwater", "nut",
-    "kitchenware", "website", "airplane wing",
-}  # fmt: skip
-"""Nobody can say whether one of these is in a picture: there nearly always is one, or people differ on what it is."""
-_FOR_EXPERTS = (
-    "bird", "fish", "snake", "lizard", "frog", "salamander", "turtle", "butterfly", "beetle", "spider", "crab", "lobster",
-    "shellfish", "monkey", "antelope", "ferret", "mushroom", "dog", "cat", "rabbit", "wolf", "fox", "squirrel", "squash",
-)  # fmt: skip
-"""Most people know the kind and not its kinds: they saw a bird, and cannot say whether it was a brambling."""
-_WELL_KNOWN = {
-    "chicken", "rooster", "hen", "duck", "swan", "black swan", "owl", "eagle", "bald eagle", "parrot", "penguin", "gull",
-    "pigeon", "goose", "ostrich", "peacock", "hummingbird", "flamingo", "stork", "pelican", "vulture", "toucan", "shark",
-    "goldfish", "clownfish", "chameleon", "cobra", "ladybug", "golden retriever", "labrador", "poodle", "siberian husky",
-    "corgi", "pug", "chihuahua", "dalmatian", "german shepherd", "french bulldog", "gorilla", "chimpanzee", "orangutan",
-    "lemur", "siamese cat", "persian cat", "crayfish", "polar bear",
-}  # fmt: skip
 _CATEGORICAL = {
     "people": ("none", "one", "two", "several"),
     "place": ("indoors", "outdoors"),
@@ -140,9 +119,9 @@ def _known(records: Sequence[Record]) -> set[str]:
 
 def can_be_asked(name: str) -> bool:
     """Whether most people could say of a picture if this thing is in it."""
-    return name not in _VAGUE and (
-        name in _WELL_KNOWN or not any(kind in _FOR_EXPERTS for kind in vocabulary().ancestors(name))
-    )
+    lists = wording()
+    for_experts = any(kind in lists.for_experts for kind in vocabulary().ancestors(name))
+    return name not in lists.vague and (name in lists.well_known or not for_experts)
 
 
 def _things(gallery: Gallery, rows: Rows, weights: Weights, known: set[str], language: str) -> list[Question]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from whichpic.dialogue.answers import Reading, read
 from whichpic.dialogue.events import Option, Question
 from whichpic.dialogue.likelihood import NO, OTHER, YES
+from whichpic.dialogue.wording import wording
 from whichpic.words import vocabulary
 
 __all__ = ["NOT_SURE", "Reading", "article", "ask", "plural", "read"]
@@ -41,74 +42,17 @@ _OPTIONS = {
     "3+": ("three or more", "三{measure}或更多"),
 }
 NOT_SURE = ("not sure", "不确定")
-_MASS = {
-    "clothing", "food", "furniture", "fruit", "water", "snow", "sand", "grass", "bread", "rice", "broccoli", "corn",
-    "art", "jewelry", "jewellery", "equipment", "kitchenware", "electronics", "text", "soup", "meat", "coffee", "cream",
-    "lingerie", "wool", "velvet", "paper", "seafood", "cutlery", "tableware", "luggage", "underwear", "ice", "fire", "hay",
-    "wood", "footwear", "swimwear", "machinery", "headwear", "produce", "vegetation", "coral", "rain", "smoke", "bamboo",
-    "candy", "milk", "juice", "tea", "beer", "wine", "salad", "cheese", "sushi", "rapeseed", "dough", "guacamole", "hair",
-    "bedding", "armor", "cauliflower", "scenery", "sunscreen", "perfume", "lotion", "spray", "powder", "mail", "espresso",
-    "eggnog", "hardware", "fabric", "shellfish", "tennis", "soccer", "potato", "carbonara", "consomme", "pot", "sport",
-    "daylight", "night",
-}  # fmt: skip
-_COUNTED = {"potato", "coffee pot", "triceratops", "bouvier des flandres", "great pyrenees"}
-"""Names that take an article although their last word would not."""
-_PAIRS = {"scissors", "skis", "trousers", "jeans", "glasses", "sunglasses", "binoculars"}
-_ONE_OF_ITS_KIND = {"sea", "sky", "sun", "moon"}
-_SAID = {
-    "orange fruit": "orange", "kite bird": "kite (the bird)", "crane bird": "crane (the bird)", "ray fish": "ray",
-    "cricket insect": "cricket", "construction crane": "crane", "fire screen": "fireplace", "banister": "staircase",
-    "alp": "snowy mountain", "website": "screenshot", "model t": "vintage car", "container ware": "bucket or barrel",
-    "tv": "TV", "cd player": "CD player", "boxer dog": "boxer (the dog)", "glass": "drinking glass", "bow": "bow (for arrows)",
-    "crt screen": "computer screen", "christmas tree": "Christmas tree", "t-shirt": "T-shirt", "loafer shoe": "loafer",
-    "dish": "cooked dish", "ape": "great ape", "ferret": "ferret or weasel", "safe box": "safe", "horse chestnut": "chestnut",
-    "ipod": "music player", "bath towel": "towel", "day": "daylight", "tie": "necktie", "fly": "fly (the insect)",
-    "underwater": "scene under water",
-}  # fmt: skip
-"""What to call a thing whose name was made to be unlike another's."""
-_PLURALS = {
-    "person": "people", "man": "men", "woman": "women", "child": "children", "mouse": "mice", "sheep": "sheep",
-    "fish": "fish", "goose": "geese", "deer": "deer", "ox": "oxen", "bison": "bison", "knife": "knives", "shelf": "shelves",
-    "wolf": "wolves", "leaf": "leaves", "scarf": "scarves",
-}  # fmt: skip
-_MEASURES = {
-    "只": ("animal", "shoe", "balloon", "kite"),
-    "匹": ("horse", "zebra", "wolf", "camel"),
-    "头": ("cow", "elephant", "pig", "donkey"),
-    "条": ("fish", "snake", "bench", "tie", "scarf", "trousers", "skirt", "dress"),
-    "辆": ("vehicle", "cart"),
-    "列": ("train",),
-    "架": ("airplane", "helicopter", "piano"),
-    "艘": ("boat",),
-    "把": ("chair", "umbrella", "knife", "fork", "spoon", "scissors", "guitar", "toothbrush"),
-    "张": ("table", "bed", "couch", "painting", "poster"),
-    "台": ("electronics", "appliance"),
-    "部": ("phone",),
-    "本": ("book",),
-    "棵": ("tree",),
-    "朵": ("flower",),
-    "根": ("banana", "carrot", "hot dog", "baseball bat"),
-    "块": ("cake", "skateboard", "surfboard", "snowboard"),
-    "副": ("skis", "glasses"),
-    "支": ("tennis racket", "pen"),
-    "座": ("building", "tower", "bridge", "mountain"),
-    "盏": ("lamp",),
-    "顶": ("hat", "tent"),
-    "件": ("clothing",),
-    "盆": ("potted plant",),
-    "瓶": ("wine",),
-    "个": ("computer mouse", "keyboard", "remote control"),
-}  # fmt: skip
-_MEASURE = {name: measure for measure, names in _MEASURES.items() for name in names}
 
 
 def article(name: str) -> str:
     """An English noun with its article, where it takes one: a dog, an umbrella, the sea, scissors, food."""
-    if name in _ONE_OF_ITS_KIND:
+    lists = wording()
+    if name in lists.the_only_one:
         return f"the {name}"
     last = name.partition(" of ")[0].partition(" (")[0].split()[-1]
     several = last.endswith("s") and not last.endswith(("ss", "us", "is", "gas"))
-    if name not in _COUNTED and (name in _MASS or last in _MASS or several or last == "skis"):
+    mass = several or name in lists.without_article or last in lists.without_article or last in lists.pairs
+    if mass and name not in lists.with_article:
         return name
     vowel = name[0] in "aeio" or (name[0] == "u" and not name.startswith(("uni", "use", "uten", "uku")))
     return f"an {name}" if (vowel and not name.startswith("one")) or name.startswith("hour") else f"a {name}"
@@ -117,10 +61,11 @@ def article(name: str) -> str:
 def plural(name: str) -> str:
     """An English noun as it is counted: dogs, pairs of skis, pieces of broccoli."""
     head, _, last = name.rpartition(" ")
-    if last in _PLURALS:
-        last = _PLURALS[last]
-    elif article(name) == name and name not in _ONE_OF_ITS_KIND:
-        return f"pairs of {name}" if name in _PAIRS else name if name.endswith("s") else f"pieces of {name}"
+    lists = wording()
+    if last in lists.plurals:
+        last = lists.plurals[last]
+    elif article(name) == name:
+        return f"pairs of {name}" if name in lists.pairs else name if name.endswith("s") else f"pieces of {name}"
     elif last.endswith(("s", "x", "ch", "sh")):
         last += "es"
     elif last.endswith("y") and last[-2:-1] not in tuple("aeiou"):
@@ -158,11 +103,12 @@ def _is_site(name: str) -> bool:
 
 def _measure(name: str) -> str:
     """The Chinese measure word of a thing, or of what it is a kind of; 个 is never wrong."""
-    return next((_MEASURE[kind] for kind in (name, *vocabulary().ancestors(name)) if kind in _MEASURE), "个")
+    measures = wording().measures
+    return next((measures[kind] for kind in (name, *vocabulary().ancestors(name)) if kind in measures), "个")
 
 
 def _called(name: str, language: str) -> str:
-    return vocabulary().say(name, "zh") if language == "zh" else _SAID.get(name, name)
+    return vocabulary().say(name, "zh") if language == "zh" else wording().called.get(name, name)
 
 
 def _option_text(value: str, attribute: str, position: int, language: str) -> str:
