@@ -9,6 +9,7 @@ session = album.session(); session.say("a dog"); print(session.question.text)
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,7 @@ class Album:
         """
         from whichpic.encoders import open_encoder
 
-        root, home = Path(folder).expanduser(), None if store is None else Path(store).expanduser()
+        root, home = _path(folder), None if store is None else _path(store)
         opened = _present(root, home)
         if isinstance(encoder, str):
             # Before a store is made: a folder where no encoder can be had is left as it was.
@@ -73,14 +74,16 @@ class Album:
         **options: Any,
     ) -> Report:
         """Bring the index up to date with the folder; see `album.indexing.index` for the options."""
+        from whichpic.album import places
         from whichpic.album.captions import CaptionFile
         from whichpic.album.indexing import index
         from whichpic.album.store import Store
 
-        root = self.store.root
+        root, home = self.store.root, self.store.home
         self.store.close()
-        self.store = Store.open(root, create=True)
-        files = () if captions is None else (CaptionFile(Path(captions).expanduser(), image_column, caption_column),)
+        # A store that was named when the album was opened need not be the one that would be found.
+        self.store = Store.open(root, store=None if places.find(root) == home else home, create=True)
+        files = () if captions is None else (CaptionFile(_path(captions), image_column, caption_column),)
         report = index(
             self.store, self.encoder, seer=bundled_seer(), on_progress=on_progress, captions=files, **options
         )
@@ -134,7 +137,7 @@ class Album:
             known = self._known(str(picture))
             if known is not None:
                 return Term(picture=known, name=str(picture), weight=weight)
-            image, name = read_picture(Path(picture).expanduser()).image, str(picture)
+            image, name = read_picture(_path(picture)).image, str(picture)
         else:
             image, name = picture, "a picture"
         return Term.of_vector(self.gallery.encode_picture(image), name, weight)
@@ -152,10 +155,10 @@ class Album:
         folder = self.store.sessions if keep else None
         if resume is None:
             return Session(self.gallery, folder=folder, **options)
-        path = Path(resume).expanduser()
-        if not path.exists():
-            path = self.store.sessions / f"{Path(str(resume)).name}.jsonl"
-        if not path.exists():
+        path = _path(resume)
+        if not _is_file(path):
+            path = self.store.sessions / f"{path.name}.jsonl"
+        if not _is_file(path):
             raise SessionError(f"no session '{resume}' in {self.store.sessions}")
         return Session.resume(self.gallery, path, folder=folder, **options)
 
@@ -187,7 +190,7 @@ def read_picture(path: Path) -> Decoded:
     """A picture that the user named, decoded under limits. Raises QueryError with its name and what is wrong."""
     from whichpic.album.decode import decode
 
-    if not path.is_file():
+    if not _is_file(path):
         raise QueryError(f"{path} is not a file; give a picture")
     try:
         return decode(path)
@@ -230,6 +233,18 @@ def _present(folder: Path, store: Path | None) -> Store | None:
         return Store.open(folder, store=store)
     except AlbumError:
         return None
+
+
+def _path(given: str | Path) -> Path:
+    """With ~ as the home; unlike Path.expanduser, the ~ of nobody is a name like any other."""
+    return Path(os.path.expanduser(given))  # noqa: PTH111
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
 
 
 def _made(folder: Path, store: Path | None) -> Store:

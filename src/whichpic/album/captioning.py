@@ -27,7 +27,7 @@ def update_captions(connection: sqlite3.Connection, root: Path, named: Sequence[
     """
     files_version = int(catalogue.meta(connection, "files", "0"))
     known: dict[Path, _Source] = {
-        Path(path): tuple(rest)
+        Path(os.fsdecode(path)): tuple(rest)
         for path, *rest in connection.execute(
             "SELECT path, size, mtime_ns, image_column, caption_column, named, files_version FROM caption_files"
         )
@@ -61,7 +61,7 @@ def update_captions(connection: sqlite3.Connection, root: Path, named: Sequence[
         connection.execute("DELETE FROM caption_files")
         connection.executemany(
             "INSERT INTO caption_files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(str(path), *source, json.dumps(reasons[path], ensure_ascii=False)) for path, source in now.items()],
+            [(_key(path), *source, _stored(reasons[path])) for path, source in now.items()],
         )
 
 
@@ -69,15 +69,16 @@ def encode_captions(
     connection: sqlite3.Connection, home: Path, encoder: Encoder, on_batch: Callable[[int, int], bool]
 ) -> None:
     """Encode the captions that have no vector yet. on_batch(done, total) is told after each batch; False stops."""
-    missing = connection.execute(
-        "SELECT id, text FROM captions WHERE id NOT IN (SELECT caption_id FROM caption_vectors WHERE encoder = ?)"
-        " ORDER BY picture_id, position",
-        (encoder.id,),
-    ).fetchall()
-    if not missing:
-        return
-    with catalogue.transaction(connection):
-        file = vectors.open_for(connection, home, "caption", encoder.id, encoder.dim)
+    with catalogue.clear_errors(home):
+        missing = connection.execute(
+            "SELECT id, text FROM captions WHERE id NOT IN (SELECT caption_id FROM caption_vectors WHERE encoder = ?)"
+            " ORDER BY picture_id, position",
+            (encoder.id,),
+        ).fetchall()
+        if not missing:
+            return
+        with catalogue.transaction(connection):
+            file = vectors.open_for(connection, home, "caption", encoder.id, encoder.dim)
     for start in range(0, len(missing), _BATCH):
         part = missing[start : start + _BATCH]
         found = encoder.encode_texts([text for _, text in part])
@@ -90,6 +91,19 @@ def encode_captions(
             file = following
         if not on_batch(start + len(part), len(missing)):
             return
+
+
+def _key(path: Path) -> str | bytes:
+    """How the catalogue names a captions file: as text, or as bytes where the name is not UTF-8, which SQLite refuses."""
+    raw = os.fsencode(path)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw
+
+
+def _stored(reasons: Sequence[str]) -> str:
+    return json.dumps(reasons, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
 
 
 def _source(file: CaptionFile, named: bool, files_version: int) -> _Source:

@@ -78,6 +78,8 @@ def clear_errors(home: Path) -> Iterator[None]:
         if getattr(error, "sqlite_errorcode", None) in _DISK_FULL:
             raise full(home) from error
         raise _unusable(home, error) from error
+    except UnicodeDecodeError as error:  # sqlite3 cannot say what it is that SQLite finds wrong with a damaged file
+        raise _damaged(home, error) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
             raise full(home) from error
@@ -95,10 +97,18 @@ def full(home: Path) -> StoreFull:
 def _unusable(home: Path, error: sqlite3.Error) -> AlbumError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return AlbumError(f"the catalogue in {home} is damaged ({error}): delete that folder and index again")
+        return _damaged(home, error)
     if code == sqlite3.SQLITE_BUSY:
         return AlbumError(f"the store {home} is busy: another program is writing to it; try again in a moment")
+    if str(error).startswith(("no such table", "no such column", "Could not decode to UTF-8")):
+        return _damaged(home, error)
     return AlbumError(f"cannot use the catalogue in {home}: {error}")
+
+
+def _damaged(home: Path, error: Exception) -> AlbumError:
+    # Only this file: the folder also holds the user's sessions, and may hold things of the user's own.
+    why = "".join(c if c.isprintable() else "?" for c in str(error).splitlines()[0][:80])
+    return AlbumError(f"the catalogue in {home} is damaged ({why}): delete {home / NAME} and index again")
 
 
 def connect(home: Path, *, write: bool) -> sqlite3.Connection:
@@ -163,7 +173,7 @@ def copy(home: Path, target: Path) -> None:
 def _connection(path: Path, mode: str, more: str = "") -> sqlite3.Connection:
     # Autocommit: transactions are opened by `transaction` alone. The store guards its connection with a lock.
     connection = sqlite3.connect(
-        f"file:{quote(str(path))}?mode={mode}{more}",
+        f"file:{quote(os.fsencode(path))}?mode={mode}{more}",
         uri=True,
         timeout=15,
         isolation_level=None,
@@ -299,7 +309,8 @@ def get_skips(connection: sqlite3.Connection) -> list[Skip]:
     rows = connection.execute("SELECT path, reason FROM files WHERE picture_id IS NULL ORDER BY path")
     skips = [Skip(path, reason) for path, reason in rows]
     for path, reasons in connection.execute("SELECT path, reasons FROM caption_files ORDER BY path"):
-        skips.extend(Skip(path, reason) for reason in json.loads(reasons))
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")  # bytes where the name is not UTF-8
+        skips.extend(Skip(shown, reason) for reason in json.loads(reasons))
     return skips
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from whichpic.errors import AlbumError
@@ -24,8 +25,8 @@ _REMOTE = {
 
 def album_root(folder: str | os.PathLike[str]) -> Path:
     """The album's folder, absolute. Raises AlbumError where there is no such folder or it may not be read."""
-    root = Path(os.path.realpath(Path(folder).expanduser()))
     try:
+        root = Path(os.path.realpath(Path(folder).expanduser()))
         if not root.exists():
             raise AlbumError(f"no such folder: {folder}")
         if not root.is_dir():
@@ -34,6 +35,8 @@ def album_root(folder: str | os.PathLike[str]) -> Path:
             pass
     except OSError as error:
         raise AlbumError(f"cannot read the folder {folder}: {error.strerror or error}") from error
+    except (ValueError, RuntimeError) as error:  # a NUL in the name, or a ~ of nobody
+        raise AlbumError(f"no such folder: {folder!r} ({error})") from None
     return root
 
 
@@ -70,6 +73,12 @@ def choose(root: Path, wanted: Path | None) -> Path:
         place = Path(os.path.realpath(wanted.expanduser()))
         if place == root:
             raise AlbumError(f"--store {wanted}: name a folder other than the album itself")
+        if present is not None and place != present and place.is_relative_to(present):
+            raise AlbumError(
+                f"--store {wanted}: it lies in the store {present} that is to be moved; name another folder"
+            )
+        if owner := _owner(place, root):
+            raise AlbumError(f"--store {wanted}: it is the store of the album {owner}; name a folder of its own")
         _make(place)
         _move(present, place)
         _point(root, place)
@@ -125,6 +134,23 @@ def _pointed(root: Path) -> Path | None:
         return None
 
 
+def _owner(place: Path, root: Path) -> Path | None:
+    """Another album whose store is at `place`: to index a second album there would be to forget the first."""
+    from whichpic.album.catalogue import NAME
+
+    if not (place / NAME).is_file():
+        return None
+    for path in _stores().glob("*.json"):
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+            album = Path(known["album"])
+            if Path(known["store"]) == place and album != root and album.is_dir():
+                return album
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
 def _point(root: Path, place: Path) -> None:
     """Remember where the store of the album is."""
     path = _pointer(root)
@@ -169,15 +195,33 @@ def _move(present: Path | None, place: Path, *, keep: bool = False) -> None:
         return
     with writer_lock(present):
         _copy(present, place)
-    shutil.rmtree(present, ignore_errors=True)
+    _clear(present)
+
+
+def _clear(home: Path) -> None:
+    """Delete a store that was moved, and nothing else: the user may have named a folder that holds other things."""
+    from whichpic.album import catalogue, lock, vectors
+
+    for path in vectors.files_in(home):
+        path.unlink(missing_ok=True)
+    for path in (*(home / "thumbs").glob("??/*-*.jpg"), *(home / "sessions").glob("*.jsonl")):
+        if path.suffix == ".jsonl" or re.fullmatch(r"[0-9a-f]{32}-\d+\.jpg", path.name):
+            path.unlink(missing_ok=True)
+    for name in (catalogue.NAME, f"{catalogue.NAME}-wal", f"{catalogue.NAME}-shm", lock.NAME):
+        (home / name).unlink(missing_ok=True)
+    inner = (home / vectors.FOLDER / "captions", home / vectors.FOLDER, *(home / "thumbs").glob("??"))
+    for folder in (*inner, home / "thumbs", home / "sessions", home):
+        with suppress(OSError):  # not there, or not empty
+            folder.rmdir()
 
 
 def _copy(present: Path, place: Path) -> None:
     """Copy vectors, sessions and catalogue, without their permissions: the old place may have been read-only."""
     from whichpic.album.catalogue import NAME, clear_errors, copy
+    from whichpic.album.vectors import files_in
 
     with clear_errors(place):
-        for path in sorted((present / "vectors").rglob("*.f32")) + sorted((present / "sessions").rglob("*.jsonl")):
+        for path in files_in(present) + sorted((present / "sessions").glob("*.jsonl")):
             target = place / path.relative_to(present)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -221,10 +221,8 @@ class Store:
                 if file is None or file.rows == 0:
                     return None
                 owners = vectors.owners(connection, file)
-            try:
+            with catalogue.clear_errors(self.home), suppress(FileNotFoundError):
                 return file.matrix(), owners
-            except FileNotFoundError:
-                continue
         return None  # somebody deleted it: the next index encodes again
 
     @contextmanager

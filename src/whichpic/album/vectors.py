@@ -27,6 +27,7 @@ Kind = Literal["picture", "caption"]
 FOLDER = "vectors"
 DEAD_SHARE = 0.25  # past this share of dead rows, a file is worth copying
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@,-]{0,119}")
+_FILE = re.compile(r".+\.\d+\.f32")
 _ROWS = {"picture": ("vectors", "picture_id"), "caption": ("caption_vectors", "caption_id")}
 
 
@@ -101,7 +102,11 @@ def open_for(connection: sqlite3.Connection, home: Path, kind: Kind, encoder: st
     Raises EncoderError for an id that is not safe as a file name or a dim that is not the recorded one.
     """
     if not _SAFE_ID.fullmatch(encoder):
-        raise EncoderError(f"encoder id {encoder!r} cannot be a file name: letters, digits and ._+=@,- are allowed")
+        raise EncoderError(
+            f"encoder id {encoder[:130]!r} cannot be a file name: up to 120 letters, digits and ._+=@,- are allowed"
+        )
+    if not isinstance(dim, int) or dim < 1:
+        raise EncoderError(f"encoder {encoder} says that its vectors have {dim!r} numbers; expected an int above 0")
     known = get(connection, home, kind, encoder)
     if known is None:
         known = VectorFile(home, kind, encoder, dim)
@@ -116,7 +121,11 @@ def open_for(connection: sqlite3.Connection, home: Path, kind: Kind, encoder: st
 
 def checked(vectors: object, count: int, encoder: str, dim: int) -> Floats:
     """The vectors as float32 [count, dim]. Raises EncoderError for another shape or numbers that are not finite."""
-    array = np.ascontiguousarray(vectors, dtype=np.float32)
+    try:
+        with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is told below
+            array = np.ascontiguousarray(vectors, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise EncoderError(f"encoder {encoder} returned what is no array of numbers ({error})") from None
     if array.shape != (count, dim):
         raise EncoderError(f"encoder {encoder} returned vectors of shape {list(array.shape)}, expected {[count, dim]}")
     if not np.isfinite(array).all():
@@ -184,11 +193,15 @@ def compact(connection: sqlite3.Connection, file: VectorFile) -> VectorFile:
     The old file stays until `sweep`: until the transaction is committed it is the one that counts.
     """
     table, key = file.table
-    live = connection.execute(
-        f"SELECT {key}, row FROM {table} WHERE encoder = ? ORDER BY row", (file.encoder,)
-    ).fetchall()
+    query = f"SELECT {key}, row FROM {table} WHERE encoder = ? ORDER BY row"
+    live = connection.execute(query, (file.encoder,)).fetchall()
     if file.rows - len(live) <= DEAD_SHARE * file.rows:
         return file
+    # The file may be of an encoder that this run does not use: nobody has looked whether it is still whole.
+    if forget_damaged(connection, file):
+        live = connection.execute(query, (file.encoder,)).fetchall()
+    if not live:
+        return _emptied(connection, file)
     matrix = file.matrix()
     target = VectorFile(file.home, file.kind, file.encoder, file.dim, file.generation + 1, 0)
     target.path.unlink(missing_ok=True)
@@ -202,10 +215,21 @@ def compact(connection: sqlite3.Connection, file: VectorFile) -> VectorFile:
     return target
 
 
+def _emptied(connection: sqlite3.Connection, file: VectorFile) -> VectorFile:
+    connection.execute("DELETE FROM batches WHERE kind = ? AND encoder = ?", (file.kind, file.encoder))
+    return _moved_on(connection, file, file.generation + 1, 0)
+
+
+def files_in(home: Path) -> list[Path]:
+    """The vector files in a store, sorted; whatever else a user keeps in a folder of that name is not ours."""
+    folders = (home / FOLDER, home / FOLDER / "captions")
+    return sorted(path for folder in folders for path in folder.glob("*.f32") if _FILE.fullmatch(path.name))
+
+
 def sweep(connection: sqlite3.Connection, home: Path) -> None:
     """Delete vector files that the catalogue does not name: old generations, and ones that were never finished."""
     named = {file.path for file in all_files(connection, home)}
-    for path in (home / FOLDER).rglob("*.f32"):
+    for path in files_in(home):
         if path not in named:
             path.unlink(missing_ok=True)
 
