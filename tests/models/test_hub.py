@@ -188,3 +188,36 @@ def test_a_moving_branch_is_followed_only_once(server: Server) -> None:
     server.log.clear()
     assert have(get("tiny").name)
     assert not [line for line in server.log if "/main/" in line]
+
+
+@pytest.mark.parametrize("source", ["", "modelscope"])
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"\n<!DOCTYPE html><html>log in</html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "Git LFS"),
+    ],
+)
+def test_what_is_not_the_file_is_not_recorded_as_it(
+    source: str, body: bytes, words: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if source:
+        monkeypatch.setenv("WHICHPIC_HUB", source)
+        monkeypatch.setenv("MODELSCOPE_DOMAIN", server.url)
+        settings.cache_clear()
+    whole = dict(server.files)
+    for path in server.files:
+        if path.endswith("onnx/text_model.onnx"):
+            server.files[path] = body
+    with pytest.raises(ModelError, match=words):
+        get("tiny")
+    assert not have("tiny")
+    server.files = whole
+    assert have(get("tiny").name)
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"files": {"config.json": {"sha256": "x", "size": Infinity}}}', "3"])
+def test_a_record_that_makes_no_sense_is_none(text: str) -> None:
+    (get("tiny") / "record.json").write_text(text)
+    assert not have("tiny")
+    assert have(get("tiny").name)

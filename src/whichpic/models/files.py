@@ -64,7 +64,7 @@ def remembered_sha256(path: Path, memory: Path) -> str:
     if isinstance(entry, list) and entry[:2] == stamp and len(entry) == 3:
         return str(entry[2])
     known[key] = [*stamp, sha256_of(path)]
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # ValueError: a name that is not UTF-8
         write_json(memory, known)
     return str(known[key][2])
 
@@ -73,7 +73,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; empty where there is none or it cannot be read."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -39,7 +39,7 @@ def recorded(folder: Path) -> dict[str, tuple[str, int]]:
         return {}
     try:
         return {str(name): (str(entry["sha256"]), int(entry["size"])) for name, entry in files.items()}
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         return {}
 
 
@@ -105,6 +105,8 @@ def verify(model: Model, folder: Path, before: Mapping[str, tuple[str, int]]) ->
         path = folder / file.name
         if not path.is_file():
             raise ModelError(f"'{model.name}' came without {file.name}; nothing was kept ({model.sources[0].page})")
+        if impostor := _impostor(path):
+            raise ModelError(f"{file.name} of '{model.name}' is {impostor}; nothing was kept ({model.sources[0].page})")
         sha256 = sha256_of(path)
         first = before.get(file.name, (None, 0))[0]
         expected, by = (file.sha256, "the table") if file.sha256 else (first, "the first download")
@@ -116,6 +118,17 @@ def verify(model: Model, folder: Path, before: Mapping[str, tuple[str, int]]) ->
             )
         found[file.name] = (sha256, path.stat().st_size)
     return found
+
+
+def _impostor(path: Path) -> str | None:
+    """What came in the place of a file that has no hash to be known by, else recorded for good; None where it may be it."""
+    with path.open("rb") as stream:
+        start = stream.read(512)
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
+        return "a web page instead: a mirror, a proxy or a login answered"
+    if start.startswith(b"version https://git-lfs"):
+        return "a pointer of Git LFS and not the file itself: fetch it with git lfs pull"
+    return None
 
 
 def write_record(
