@@ -219,3 +219,55 @@ def test_old_spellings_of_sizes() -> None:
     assert PictureInput.from_config({"size": 224, "crop_size": 200}, "clip").shape == (200, 200)
     assert PictureInput.from_config({"size": 256}, "siglip").shape == (256, 256)
     assert PictureInput.from_config({"size": [20, 30], "do_normalize": False}, "siglip").shape == (20, 30)
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("preprocessor_config.json", {"image_mean": 0.5}),
+        ("preprocessor_config.json", {"image_mean": ["a", "b", "c"]}),
+        ("preprocessor_config.json", {"image_std": [float("nan")] * 3}),
+        ("preprocessor_config.json", {"resample": "bicubic"}),
+        ("preprocessor_config.json", {"resample": 99}),
+        ("preprocessor_config.json", {"do_resize": False}),
+        ("preprocessor_config.json", {"size": 10**9}),
+        ("preprocessor_config.json", {"size": -3}),
+        ("preprocessor_config.json", {"size": float("inf")}),
+        ("config.json", {"text_config": [1]}),
+        ("config.json", {"text_config": {"hidden_size": "x"}}),
+        ("config.json", {"text_config": {"hidden_size": DIM, "max_position_embeddings": 10**12}}),
+        ("config.json", {"text_config": {"hidden_size": DIM, "max_position_embeddings": -4}}),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused_before_indexing(
+    folder: Path, file: str, change: dict[str, Any]
+) -> None:
+    config = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps(config | change))
+    with pytest.raises(EncoderError, match="config"):
+        Onnx(folder)
+
+
+def test_a_missing_tokenizer_is_told_before_indexing(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(EncoderError, match=r"has no tokenizer\.json"):
+        Onnx(folder)
+
+
+def test_an_id_is_fit_for_a_file_name_whatever_the_folder_is_called(folder: Path) -> None:
+    long = folder.rename(folder.with_name("_" + "n" * 150))
+    assert len(Onnx(long).id) <= 120 and Onnx(long).id[0] == "n"
+
+
+def test_a_record_beside_weights_of_your_own_does_not_speak_for_them(folder: Path) -> None:
+    tower = folder / "onnx" / "vision_model.onnx"
+    files = {"onnx/vision_model.onnx": {"sha256": "0" * 64, "size": tower.stat().st_size}}
+    write_json(folder / "record.json", {"files": files})
+    before = Onnx(folder).id
+    save(*_other_tower(), path=tower)
+    assert Onnx(folder).id != before
+
+
+def _other_tower() -> tuple[list[Any], list[Any], list[Any], dict[str, Any]]:
+    nodes, given, made, weights = vision_nodes("pooler_output")
+    return nodes, [given], [made], {name: value + 1 for name, value in weights.items()}

@@ -5,6 +5,7 @@ Pillow and numpy only. Called by onnx.
 
 from __future__ import annotations
 
+import math
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from whichpic.types import Floats
 
+_LARGEST = 4096  # pixels of a side; the largest models of this kind take 512
+_LONGEST = 131_072  # tokens
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
@@ -40,6 +43,8 @@ class PictureInput:
     @classmethod
     def from_config(cls, config: Mapping[str, Any], kind: str) -> PictureInput:
         """From preprocessor_config.json of a model of type `kind`. EncoderError where it asks for what is unknown."""
+        from PIL import Image as Images
+
         config = {key: value for key, value in config.items() if value is not None}
         if "max_num_patches" in config:
             raise EncoderError("models of variable resolution (NaFlex) are not supported; use one of fixed resolution")
@@ -55,17 +60,22 @@ class PictureInput:
         std = (1.0, 1.0, 1.0) if plain else tuple(float(v) for v in config.get("image_std", (0.5, 0.5, 0.5)))
         if len(mean) != 3 or len(std) != 3 or not all(std):
             raise EncoderError("image_mean and image_std of preprocessor_config.json should be three numbers each")
+        if not all(math.isfinite(v) for v in (*mean, *std)):
+            raise EncoderError("image_mean and image_std of preprocessor_config.json should be finite")
+        for edge in (shortest, *(size or ()), *(crop or ())):
+            if edge is not None and not 1 <= edge <= _LARGEST:
+                raise EncoderError(f"preprocessor_config.json asks for {edge} pixels; 1 to {_LARGEST} are possible")
         scale = float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 1.0
         result = cls(
             shortest if resize else None,
             size if resize else None,
             crop,
-            int(config.get("resample", 3)),
+            int(Images.Resampling(int(config.get("resample", 3)))),
             scale,
             mean,
             std,
         )
-        if crop is None and size is None:
+        if result.crop is None and result.size is None:
             raise EncoderError("preprocessor_config.json leaves pictures in different sizes; expected a size or a crop")
         return result
 
@@ -176,7 +186,7 @@ class TextInput:
         except Exception as error:  # the library raises plain Exception
             raise EncoderError(f"{folder / 'tokenizer.json'} is not a tokenizer that can be read: {error}") from None
         siglip = kind != "clip"
-        trained = int((config.get("text_config") or {}).get("max_position_embeddings") or (64 if siglip else 77))
+        trained = trained_length(config, kind)
         family = str(settings.get("tokenizer_class", ""))
         explicit = "Gemma" in family or "Siglip2" in family
         before, after = _around(tokenizer, settings) if explicit else (None, None)
@@ -220,6 +230,14 @@ class TextInput:
         ids = list(self.tokenizer.encode(text, add_special_tokens=False).ids)
         room = self.length - len(self.before) - len(self.after)
         return [*self.before, *ids[:room], *self.after]
+
+
+def trained_length(config: Mapping[str, Any], kind: str) -> int:
+    """Tokens of the longest text that the model was trained with. EncoderError for a length that cannot be."""
+    length = int((config.get("text_config") or {}).get("max_position_embeddings") or (77 if kind == "clip" else 64))
+    if not 2 <= length <= _LONGEST:
+        raise EncoderError(f"config.json says that texts have {length} tokens; 2 to {_LONGEST} are possible")
+    return length
 
 
 def _token(settings: Mapping[str, Any], name: str) -> str | None:

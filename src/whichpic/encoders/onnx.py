@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 
 from whichpic.encoders.base import unit
-from whichpic.encoders.inputs import PictureInput, TextInput
+from whichpic.encoders.inputs import PictureInput, TextInput, trained_length
 from whichpic.errors import EncoderError
 from whichpic.settings import settings
 
@@ -62,13 +62,19 @@ class Onnx:
                 f"{self._folder} holds a model of type '{self._kind}'; expected one of {', '.join(_KINDS)}"
             )
         self._files: dict[Tower, tuple[Path, str]] = {tower: self._tower_file(tower) for tower in ("text", "vision")}
+        if not (self._folder / "tokenizer.json").is_file():  # told now, and not after an album was indexed
+            raise EncoderError(f"{self._folder} has no tokenizer.json; expected an export in the hub's ONNX layout")
         self._config = config
-        self._pictures = PictureInput.from_config(picture, self._kind)
+        try:
+            self._pictures = PictureInput.from_config(picture, self._kind)
+            self.dim = _dim(config, self._kind)
+            trained_length(config, self._kind)
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise EncoderError(f"the configuration in {self._folder} is not understood: {_first_line(error)}") from None
         self._texts: TextInput | None = None
         self._sessions: dict[Path, Any] = {}
         self._lock = threading.Lock()
-        self.dim = _dim(config, self._kind)
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", name or self._folder.resolve().name).strip("-.") or "onnx"
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", name or self._folder.resolve().name)[:64].strip("-._") or "onnx"
         formats = [self._files[tower][1].lstrip("_") or "fp32" for tower in ("vision", "text")]
         self.id = f"{name}-{self._digest()[:10]}-{'-'.join(dict.fromkeys(formats))}"
         self.describe = f"{name}: whole sentences against pictures ({self._kind}, {self.dim} numbers); {understands}"
@@ -109,7 +115,7 @@ class Onnx:
             value = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise EncoderError(f"{self._folder} has no {name}; expected an export in the hub's ONNX layout") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise EncoderError(f"{path} cannot be read as JSON ({error})") from None
         if not isinstance(value, dict):
             raise EncoderError(f"{path} should hold a JSON object")
@@ -128,9 +134,11 @@ class Onnx:
     def _digest(self) -> str:
         """One hash of everything that changes the vectors: both towers, their outside data, and the configuration."""
         from whichpic.models.files import remembered_sha256
-        from whichpic.models.store import recorded
+        from whichpic.models.store import recorded, root
 
-        known, memory = recorded(self._folder), settings().home / "hashes.json"
+        # A record elsewhere may have been copied along with files that were changed since.
+        is_ours = self._folder.resolve().parent == root().resolve()
+        known, memory = recorded(self._folder) if is_ours else {}, settings().home / "hashes.json"
         paths = [self._folder / name for name in _CONFIGS]
         for path in dict.fromkeys(path for path, _ in self._files.values()):
             paths += sorted(path.parent.glob(f"{path.name}*"))
@@ -138,9 +146,11 @@ class Onnx:
         for path in paths:
             if path.is_file():
                 name = path.relative_to(self._folder).as_posix()
-                total.update(
-                    f"{name} {known[name][0] if name in known else remembered_sha256(path, memory)}\n".encode()
-                )
+                try:
+                    sha256 = known[name][0] if name in known else remembered_sha256(path, memory)
+                except OSError as error:
+                    raise EncoderError(f"{path} cannot be read: {error.strerror or error}") from None
+                total.update(f"{name} {sha256}\n".encode("utf-8", "surrogateescape"))
         return total.hexdigest()
 
     def _session(self, tower: Tower) -> Any:
