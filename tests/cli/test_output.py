@@ -57,7 +57,8 @@ def test_iterm_gets_a_whole_png(row: Image.Image) -> None:
     assert len(png) == int(match[1]) and Image.open(io.BytesIO(png)).size == row.size
 
 
-def test_blocks_are_two_pixels_high_and_end_each_line_in_plain(row: Image.Image) -> None:
-    lines = output._blocks(row).splitlines()
+def test_blocks_are_two_pixels_high_end_each_line_in_plain_and_are_numbered(row: Image.Image) -> None:
+    *lines, numbers = output._blocks(row).splitlines()
+    assert numbers.split() == ["1", "2", "3"]
     assert len({line.count("\u2580") for line in lines}) == 1
     assert all(line.endswith("\x1b[0m") for line in lines)

@@ -31,9 +31,7 @@ def fetching() -> Iterator[Callable[[Progress], None]]:
 
     def show(now: Progress) -> None:
         nonlocal last
-        from whichpic.models.files import megabytes
-
-        counted = f"{now.what}  {megabytes(now.done)} of {megabytes(now.total)}" if now.total and now.done else now.what
+        counted = f"{now.what}  {now.done / now.total:.0%}" if now.total and now.done else now.what
         if sys.stderr.isatty():
             sys.stderr.write(("\n" if last and last != now.what else "\r") + counted + "\x1b[K")
             if not now.total:

@@ -94,7 +94,7 @@ def percent(p: float) -> str:
     return " <1 %" if p < 0.01 else f"{100 * p:3.0f} %"
 
 
-def listing(shown: Sequence[Shown], store: Store, *, pictures: bool = True, width: int = 0) -> None:
+def listing(shown: Sequence[Shown], store: Store, *, pictures: bool = True) -> None:
     """The list: rank, probability and path of each picture, and the pictures themselves where the terminal shows them."""
     if pictures:
         strip([each.picture.id for each in shown], store)
@@ -141,6 +141,8 @@ def _bars() -> Iterator[Callable[[Progress], None]]:
             bars.update(tasks[now.phase], completed=now.done, total=now.total or None, rate=rate + skipped)
 
         yield show
+        if counting is not None:
+            bars.remove_task(counting)  # nothing came after it: there was nothing to do
 
 
 def _lines() -> Callable[[Progress], None]:
@@ -197,17 +199,19 @@ def picture_terminal() -> str:
     return "blocks" if os.environ.get("COLORTERM", "") in ("truecolor", "24bit") else "none"
 
 
-def _row(files: Sequence[Path], *, side: int = 240, gap: int = 8) -> Any:
-    """The thumbnails side by side, each fitted into a square."""
-    from PIL import Image
+_SIDE, _GAP = 240, 8  # of the squares in a row, in pixels
 
-    row = Image.new("RGB", (len(files) * (side + gap) - gap, side), "black")
+
+def _row(files: Sequence[Path]) -> Any:
+    """The thumbnails side by side, each fitted into a square."""
+    from PIL import Image, ImageOps
+
+    row = Image.new("RGB", (len(files) * (_SIDE + _GAP) - _GAP, _SIDE), "black")
     for position, file in enumerate(files):
         with Image.open(file, formats=("JPEG", "WEBP", "PNG")) as opened:
-            picture = opened.convert("RGB")
-        picture.thumbnail((side, side))
-        left = position * (side + gap) + (side - picture.width) // 2
-        row.paste(picture, (left, (side - picture.height) // 2))
+            picture = ImageOps.contain(opened.convert("RGB"), (_SIDE, _SIDE))
+        left = position * (_SIDE + _GAP) + (_SIDE - picture.width) // 2
+        row.paste(picture, (left, (_SIDE - picture.height) // 2))
     return row
 
 
@@ -233,14 +237,14 @@ def _png(image: Any) -> bytes:
 
 
 def _blocks(image: Any) -> str:
-    """Two pixels per character: the upper half block in the colour of one over the colour of the other."""
+    """Two pixels per character: the upper half block in the colour of one over the colour of the other; then the numbers."""
     import shutil
 
     import numpy as np
     from PIL import Image
 
     # 26 columns a picture: a single one would fill the whole screen otherwise.
-    columns = min(shutil.get_terminal_size().columns - 1, 120, round(26 * image.width / image.height))
+    columns = min(shutil.get_terminal_size().columns - 1, round(26 * image.width / image.height))
     lines = max(4, round(columns * image.height / image.width / 2))
     pixels = np.asarray(image.resize((columns, 2 * lines), Image.Resampling.LANCZOS)).astype(int)
     text = ""
@@ -249,4 +253,9 @@ def _blocks(image: Any) -> str:
             (r, g, b), (x, y, z) = pixels[2 * line, column], pixels[2 * line + 1, column]
             text += f"\x1b[38;2;{r};{g};{b};48;2;{x};{y};{z}m\u2580"
         text += "\x1b[0m\n"
-    return text
+    # Coarse as they are, nobody can tell otherwise which line of the list is which picture.
+    numbers = ""
+    for position in range(round((image.width + _GAP) / (_SIDE + _GAP))):
+        middle = round((position * (_SIDE + _GAP) + _SIDE / 2) * columns / image.width)
+        numbers = numbers.ljust(middle) + str(position + 1)
+    return f"{text}{numbers}\n"

@@ -30,6 +30,23 @@ HELP = """say anything that is in the picture: "a dog on grass, no people"; then
   /branch           go on in a copy       /save FILE        keep it there too
   /help   /quit     the session is kept: whichpic talk ALBUM --resume last"""
 
+TEXTS = {
+    "en": {
+        "begin": "{total} pictures. What do you remember of the one you are looking for? (/help)",
+        "among": "it is among the first {fitting} of {total} pictures, with a probability of 90 %",
+        "hint": "  (a number, your own words, or more of what you remember; /this 2 when it is picture 2; /help)",
+        "or": "or /ask {number}: {question}",
+        "found": "found, after {turns}: {where}",
+    },
+    "zh": {
+        "begin": "共 {total} 张照片。要找的那一张，您还记得什么？（/help）",
+        "among": "有 90 % 的可能在前 {fitting} 张里（共 {total} 张）",
+        "hint": "  （输入编号，或用自己的话回答，也可以接着描述；如果就是第 2 张，输入 /this 2；/help）",
+        "or": "或 /ask {number}：{question}",
+        "found": "找到了（{turns}）：{where}",
+    },
+}
+
 
 def talk(
     album: FolderArgument,
@@ -75,12 +92,14 @@ class Conversation:
         self.k = k
         self.pictures = pictures
         self._question: Question | None = None
+        self._hint = False
 
     def run(self, first: Iterable[str] = (), lines: Iterable[str] | None = None, *, echo: bool | None = None) -> None:
         """Until the picture is found or the input ends. `lines` stands in for the keyboard."""
         echo = (lines is not None or not sys.stdin.isatty()) if echo is None else echo
+        self._hint = not echo
         if not self.session.events:
-            print(f"{self.session.gallery.n} pictures. What do you remember of the one you are looking for? (/help)")
+            print(self._text("begin", total=self.session.gallery.n))
         else:
             self.turn()
         for line in first:
@@ -125,8 +144,16 @@ class Conversation:
             return
         listing(found, self.album.store, pictures=self.pictures)
         fitting, total = self.session.fitting, int(self.session.belief.mask.sum())
-        print(f"it is among the first {fitting} of {total} pictures, with a probability of 90 %")
+        print(self._text("among", fitting=fitting, total=total))
         self._ask(self.session.question)
+        if self._hint and self._question is not None:
+            # Once, and beneath the first question: before it there was nothing to answer.
+            note(self._text("hint"))
+            self._hint = False
+
+    def _text(self, name: str, **values: object) -> str:
+        """One of the texts, in the language of the questions."""
+        return TEXTS[self.session.language_now][name].format(**values)
 
     def _said(self, line: str) -> None:
         from whichpic.dialogue.phrases import read
@@ -156,7 +183,7 @@ class Conversation:
         """The next question, and the two that are ready beside it."""
         self._ask(self.session.question)
         for number, question in enumerate(self.session.questions(3)[1:], start=2):
-            print(f"    or /ask {number}: {question.text}", flush=True)
+            print("    " + self._text("or", number=number, question=question.text), flush=True)
 
     def _option(self, question: Question, position: int) -> str:
         option = question.options[position]
@@ -246,7 +273,8 @@ class Conversation:
         picture = self.session.gallery.pictures[self.session.gallery.positions[chosen]]
         turns = len(self.session.events) - 1
         where = self.album.store.root / picture.paths[0] if picture.paths else chosen
-        print(f"found, after {turns} turn{'s' if turns != 1 else ''}: {printable(str(where))}")
+        counted = f"{turns} 轮" if self.session.language_now == "zh" else f"{turns} turn{'s' if turns != 1 else ''}"
+        print(self._text("found", turns=counted, where=printable(str(where))))
 
     def _typed(self) -> Iterator[str]:
         interactive = sys.stdin.isatty()

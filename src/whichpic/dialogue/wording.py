@@ -33,7 +33,7 @@ class Wording:
 def wording() -> Wording:
     """The lists that come with whichpic, read once."""
     path = Path(__file__).parents[1] / "data" / "wording.json"
-    read = json.loads(path.read_text(encoding="utf-8"))
-    lists: dict[str, Any] = {name: each["names"] for name, each in read.items()}
+    lists: dict[str, Any] = {name: each["names"] for name, each in json.loads(path.read_text(encoding="utf-8")).items()}
     lists["measures"] = {name: measure for measure, names in lists["measures"].items() for name in names}
-    return Wording(**{name: frozenset(each) if isinstance(each, list) else each for name, each in lists.items()})
+    plain: dict[str, Any] = {name: frozenset(each) if isinstance(each, list) else each for name, each in lists.items()}
+    return Wording(**plain)
