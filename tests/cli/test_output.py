@@ -37,9 +37,9 @@ def test_pipes_get_no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_row_holds_every_picture_side_by_side(row: Image.Image) -> None:
-    assert row.size == (3 * 248 - 8, 240)
+    assert row.size == (3 * 256 - 16, 240)
     for number, channel in enumerate((0, 1, 2)):
-        pixel = row.getpixel((number * 248 + 120, 120))
+        pixel = row.getpixel((number * 256 + 120, 120))
         assert isinstance(pixel, tuple) and max(pixel) == pixel[channel]
 
 

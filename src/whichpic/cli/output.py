@@ -199,7 +199,7 @@ def picture_terminal() -> str:
     return "blocks" if os.environ.get("COLORTERM", "") in ("truecolor", "24bit") else "none"
 
 
-_SIDE, _GAP = 240, 8  # of the squares in a row, in pixels
+_SIDE, _GAP = 240, 16  # of the squares in a row, in pixels
 
 
 def _row(files: Sequence[Path]) -> Any:
