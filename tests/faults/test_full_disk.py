@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from tests.album.making import album, content
 from whichpic.album.indexing import index
 from whichpic.album.store import Store
 from whichpic.encoders.toy import Toy
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from whichpic.types import Floats, Sight
 
 LIMITED = """
 import resource, signal, sys
@@ -58,3 +66,32 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, room: int) -> None:
         report = index(store, Toy())
         assert report.encoded == 120 - len(kept)
         assert len(store.pictures()) == 120
+
+
+class Wide(Toy):
+    """Vectors that need more room than the catalogue."""
+
+    id = "wide-1"
+    dim = 16 * Toy.dim
+
+    def encode_pictures(self, pictures: Sequence[Image], sights: Sequence[Sight | None] | None = None) -> Floats:
+        return np.tile(Toy().encode_pictures(pictures), 16)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file size limits are a matter of POSIX")
+def test_no_room_to_compact_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    root = album(tmp_path / "album", 200)
+    with Store.open(root, create=True) as store:
+        index(store, Wide())
+        index(store, Toy())
+    for path in sorted(root.rglob("*.png"))[:60]:
+        path.unlink()
+    command = [sys.executable, "-c", LIMITED, str(root), "500000"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in sorted((root / ".whichpic/vectors").glob("wide*"))] == ["wide-1.0.f32"]
+    with Store.open(root, create=True) as store:
+        assert index(store, Wide()).encoded == 0
+        found = store.vectors("wide-1")
+        assert found is not None and (found.rows >= 0).all() and len(found.matrix) == 140
+    assert [path.name for path in sorted((root / ".whichpic/vectors").glob("wide*"))] == ["wide-1.1.f32"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections import deque
 from collections.abc import Container, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +19,10 @@ from whichpic.types import Picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+_LARGE_BYTES = 64 << 20
+_large = threading.Lock()  # eight threads with a file of 512 MB each would fill the memory of most machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,15 @@ class Loaded:
 
 def load(root: Path, path: str, complete: Container[str]) -> Loaded:
     """Read one file of the album. The id is the first 32 hex digits of the SHA-256 of its content."""
+    try:
+        large = (root / path).stat().st_size > _LARGE_BYTES
+    except OSError:
+        large = False  # it is about to be told why it cannot be read
+    with _large if large else nullcontext():
+        return _load(root, path, complete)
+
+
+def _load(root: Path, path: str, complete: Container[str]) -> Loaded:
     from whichpic.album.decode import decode, read_bytes
     from whichpic.album.duplicates import perceptual_hash
 
