@@ -53,7 +53,7 @@ ANSWERS = [
     (PEOPLE, "several", "两三个 | 两个大人一个小孩 | 挺多的 | three | a few | many | a lot | a group"),
     (PEOPLE, "several", "three or four | lots of people | at least three | a crowd | 5 | two men and a woman"),
     (PEOPLE, "several", "two or three"),
-    (PEOPLE, "unsure", "不记得了 | 一两个 | 没数 | 不确定几个 | one or two"),
+    (PEOPLE, "unsure", "不记得了 | 一两个 | 没数 | 不确定几个 | one or two | more than one"),
     (PEOPLE, "nothing", "有 | 是的 | yes"),
     (DOGS, "1", "一只 | 就一只 | 1只 | 一只狗 | one | just the one | a dog"),
     (DOGS, "2", "两只 | 两条狗 | 俩 | 一对 | two | a pair | two dogs"),
@@ -111,6 +111,9 @@ def test_what_free_words_mean(question: Question, meaning: str, words: str) -> N
 @pytest.mark.parametrize(
     ("question", "words", "reading"),
     [
+        (DOG, "I don't remember, I think so", Reading(option=0)),
+        (DOG, "I don't remember, sorry", Reading(unsure=True)),
+        (DOG, "I don't know, but there was a cat", Reading(unsure=True, rest="but there was a cat")),
         (DOG, "有，是棕色的", Reading(option=0, rest="是棕色的")),
         (DOG, "有一只棕色的", Reading(option=0, rest="棕色")),
         (DOG, "有只金毛", Reading(option=0, rest="有只金毛")),

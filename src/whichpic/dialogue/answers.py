@@ -18,25 +18,30 @@ from whichpic.words import Mention, has_cjk, tokens, vocabulary
 _UNSURE = re.compile(
     r"\?*|skip|pass|(i'?m )?(not|un)( so| quite| really| too)? ?(sure|certain)( .*)?|dunno|no (idea|clue)"
     r"|who knows|hard to (say|tell)"
-    r"|(i )?(really )?(do not|don'?t|can'?t|cannot|could not|couldn'?t) (really )?(know|remember|recall|tell|say).*"
+    r"|(i )?(really )?(do not|don'?t|can'?t|cannot|could not|couldn'?t) (really )?(know|remember|recall|tell|say)[^,]*"
     r"|i forg[eo]t.*|maybe|perhaps|possibly"
     r"|(我|真|有点|也|都|还|完全)*(不(太|是很|怎么|大)?(知道|确定|清楚|记得|晓得|好说|敢说|肯定|一定)|记不|想不起|说不(好|准|清|上来|定)"
     r"|忘|没(什么|有)?印象|印象不|没(注意|留意|数|看清|在意)|看不清|跳过|下一[个题]|都有可能|随便)[^,，]*|也许|可能|或许"
 )
+"""Not sure, as a whole answer or up to a comma; what follows the comma may be a guess: 不记得了，好像有."""
 _HEDGE = re.compile(
     r"(well|um+|uh|oh|hmm+|i'?m (pretty |quite |fairly )?sure|i (think|guess|believe|suppose)|probably|definitely|certainly"
     r"|surely|most likely|likely|perhaps|maybe|possibly|it seems|seems|apparently|actually|mostly)\b[ ,]*"
     r"|我?(好像|应该|可能|大概|也许|似乎|估计|貌似|觉得|想|记得|感觉|印象[中里]|肯定|当然|确实|的确|绝对|图里|照片里|画面里|主要|这个|那倒?|呃|哦)"
 )
+"""What people put before an answer without changing it; taken off as often as it comes."""
 _PARTICLES = re.compile(r"([吧啊呀哦噢呢嘛哈啦哇诶滴的了]|左右|i think|i guess|i believe)+$")
+"""What Chinese, and some English, puts after it."""
 _SURELY = re.compile(
     r"(probably|definitely|certainly|surely|of course|most likely|likely|我?(肯定|当然|确实|的确|绝对))"
 )
+"""Hedges that are a yes when nothing follows; "maybe" alone is not one."""
 
 _YES = re.compile(
     r"(y(es|eah|ep|up)?|sure|right|correct|true|so|indeed|of course|i do|(there|it|that) (is|are|was|were|does|did|has|had)"
     r"( one| some| indeed)?|i see (one|some|it))|(都?是?有|是|对|嗯|恩|没错|正确|在)+"
 )
+"""A yes and nothing else."""
 _NO = re.compile(
     r"n(o|ope|ah|one|ot|ot really|ever)?"
     r"|(i )?(do not|don'?t|did not|didn'?t) (think|believe)( so| there (is|are|was|were)( one| any)?)?"
@@ -45,13 +50,16 @@ _NO = re.compile(
     r"|(is|are|was|were|does|has) (not|no|none))( one| any)?"
     r"|(并|都|完全|根本)*(没有?|木有|没得|不是|不在|不对|不存在|不|无|否|没(看|见|发现|拍)[到见]?过?|看不[到见]|不见)"
 )
+"""A no and nothing else."""
 _NONE_OF = re.compile(
     r"(none|neither|nothing|no one)( of (them|these|those))?|(something|anything|somewhere) else"
     r"|(an)?other( one| colou?r| place)?|else"
     r"|(以上)?(都|哪[张个种]都)(不(是|像|对|太像|算)|没有)|(是?(其[他它]|别的|另外的?)(颜色|地方|东西|种类)?)|没有一[张个种].*|一[张个种]都不.*|不是这[些几].*"
 )
+"""None of the options, where one of them says so."""
 _FILLER = {"there", "is", "are", "it", "was", "were", "has", "i", "see", "one", "none", "a", "the", "in", "does", "do", "not",
            "think", "so", "isn", "t", "aren", "definitely", "of", "course"}  # fmt: skip
+"""Words that may follow a yes or a no without saying more."""
 
 _DIGITS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10, "零": 0,
            "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
@@ -60,16 +68,22 @@ _MANY = re.compile(
     r"\b(many|several|lots?|few|crowds?|groups?|bunch|dozens?|plenty|some|more than (two|2))\b"
     r"|[很许好挺蛮]多|好几|不少|一大?[群堆伙帮]|几十|十几|数不清|一家[三四五六]口|一大?家子|人山人海|大量|几[个只位条名人]|多人|人[很挺特别非常好]*多|不止[两2]|以上|或更多"
 )
+"""Three or more, without a number."""
 _PAIR = re.compile(
     r"\b(a |the )?(couple|pair)\b|\bboth\b|一对(情侣|夫妻|夫妇|恋人)?|(情侣|夫妻|夫妇)(俩|两[个人口]+)?|俩人?|双人"
 )
+"""Two, without a number; counted apart, since "a couple and a child" are three."""
 _MORE_THAN_ONE = re.compile(r"more than (one|1)\b|不止(一|1)|一个以上")
+"""Two, or more: no option says that, and "one" would be wrong."""
 _ALONE = re.compile(r"\b(alone|single)\b|单人|独自")
+"""One, without a number."""
 _NUMBER = re.compile(
-    r"\b\d+(?= ?(-|or|to) ?\d)|\d+|\b(an?|one|two|three|four|five|six|seven|eight|nine|ten|zero)\b"
+    r"\d+|\b(an?|one|two|three|four|five|six|seven|eight|nine|ten|zero)\b"
     r"|(?<!第)[一二两三四五六七八九十零](?![起样些边直下点般定])"
 )
+"""A number; 第一 is a place in a row, and 一起, 一样, 一边 count nothing."""
 _NOT_ONE = re.compile(r"(连?[一半][个只条位辆张]?.{0,3}[都也](没有?|不见)|no ?(one|body)|零个?|zero|0|无人|没人).*")
+"""None, as the count of something: 一个都没有."""
 
 _ORDINALS = (r"first|1st|第[一1]|^[一1][号张个]?$|number (1|one)", r"second|2nd|第[二2]|^[二2][号张个]?$|number (2|two)",
              r"third|3rd|第[三3]|^[三3][号张个]?$|number (3|three)", r"fourth|4th|第[四4]|^[四4][号张个]?$|number (4|four)",
@@ -82,6 +96,7 @@ _HINTS = {
     "dark": re.compile(r"黑|暗|\b(dim|gloomy|murky)\b"),
     "bright": re.compile(r"亮|\b(light|sunny)\b"),
 }
+"""How people name an option of the place and the light without a name that the vocabulary has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +119,10 @@ def read(question: Question, words: str) -> Reading:
     if _UNSURE.fullmatch(plain) or (_UNSURE.fullmatch(_core(plain)) and not _SURELY.fullmatch(plain)):
         return Reading(unsure=True)
     if rest and _UNSURE.fullmatch(first):
-        return read(question, rest)  # 不记得了，好像有: the better guess is what comes after
+        later = read(question, rest)
+        if later.option is not None:
+            return later  # 不记得了，好像有: the better guess is what comes after
+        return Reading(unsure=True, rest=rest if vocabulary().mentions(rest) else "")  # not "sorry"
     texts = [option.text.lower() for option in question.options]
     values = [option.value for option in question.options]
     for known in (texts, values):
