@@ -33,7 +33,7 @@ KINDS = ("person", "animal", "vehicle", "food", "furniture", "building", "plant"
 _CATEGORICAL = {
     "people": ("none", "one", "two", "several"),
     "place": ("indoors", "outdoors"),
-    "light": ("day", "night", "bright", "dark"),
+    "light": ("day", "night"),
 }
 _WORTH = 0.02
 """A thing is asked about when the candidates are not this sure of it, one way or the other."""

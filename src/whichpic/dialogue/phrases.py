@@ -21,7 +21,7 @@ _TEXTS = {
     "kind": ("What is it mainly a picture of?", "主要拍的是什么？"),
     "scene": ("What kind of place does it show?", "是在什么样的地方？"),
     "place": ("Is it indoors or outdoors?", "是室内还是室外？"),
-    "light": ("What is the light like?", "光线怎么样？"),
+    "light": ("Was it taken by day or by night?", "是白天还是晚上拍的？"),
     "colour": ("Which colour stands out?", "哪种颜色最显眼？"),
     "pick": ("Which of these is closest to it?", "下面哪一张最像？"),
 }

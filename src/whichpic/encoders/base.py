@@ -1,8 +1,10 @@
-"""What every encoder is, and the one thing they all do at the end. Used by all encoders and by search."""
+"""What every encoder is, and the two things that they share: opening an ONNX model, and vectors of length 1."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +15,21 @@ if TYPE_CHECKING:
 
     from whichpic.types import Floats
 
-__all__ = ["Encoder", "Seer", "unit"]
+__all__ = ["Encoder", "Seer", "onnx_session", "unit"]
+
+
+def onnx_session(path: Path, *, threads: int) -> Any:
+    """An onnxruntime.InferenceSession on the CPU; threads 0 is all cores. Raises what the runtime raises.
+
+    From 1.29 on the runtime reports its use to Microsoft unless it is told not to before it is first imported.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def unit(x: ArrayLike) -> Floats:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whichpic.encoders.base import unit
+from whichpic.encoders.base import onnx_session, unit
 from whichpic.errors import ModelError
 from whichpic.settings import settings
 from whichpic.types import Seer, Sight
@@ -218,17 +218,11 @@ class _Sentences:
 
     @cached_property
     def _opened(self) -> tuple[Any, Any, tuple[str, ...]]:
-        import onnxruntime
         from tokenizers import Tokenizer
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # a sentence is too short to share out
-        options.log_severity_level = 3
         try:
             tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
-            session = onnxruntime.InferenceSession(
-                str(self._folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
+            session = onnx_session(self._folder / "model.onnx", threads=1)  # a sentence is too short to share out
         except Exception as error:  # both libraries raise errors of their own making
             raise ModelError("cannot read the weights of 'minilm'; run: whichpic models get bundled") from error
         tokenizer.no_padding()

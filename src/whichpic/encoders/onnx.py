@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
-from whichpic.encoders.base import unit
+from whichpic.encoders.base import onnx_session, unit
 from whichpic.encoders.inputs import PictureInput, TextInput, trained_length
 from whichpic.errors import EncoderError
 from whichpic.settings import settings
@@ -157,13 +157,8 @@ class Onnx:
         path = self._files[tower][0]
         with self._lock:
             if path not in self._sessions:
-                import onnxruntime
-
-                options = onnxruntime.SessionOptions()
-                options.intra_op_num_threads = settings().threads
-                options.log_severity_level = 3
                 try:
-                    made = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+                    made = onnx_session(path, threads=settings().threads)
                 except Exception as error:  # the runtime's errors share no public root
                     raise EncoderError(f"{path} cannot be loaded: {_first_line(error)}") from None
                 self._sessions[path] = made
