@@ -39,6 +39,7 @@ def test_a_store_that_is_moved_leaves_no_empty_folder(tmp_path: Path) -> None:
     home = indexed(tmp_path / "album")
     with Store.open(tmp_path / "album") as store:
         store.thumbnail(store.pictures()[0].id)
+        store.sessions.mkdir()
         store.sessions.joinpath("one.jsonl").write_text("{}\n")
     with Store.open(tmp_path / "album", store=tmp_path / "elsewhere", create=True) as store:
         assert store.sessions.joinpath("one.jsonl").is_file()

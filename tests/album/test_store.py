@@ -124,6 +124,7 @@ def test_the_version_changes_with_what_ranking_depends_on(indexed: Path) -> None
 def test_a_store_elsewhere_is_found_again(tmp_path: Path, indexed: Path) -> None:
     with Store.open(indexed) as store:
         before = content(store)
+        store.sessions.mkdir()
         (store.sessions / "a.jsonl").write_text("{}\n")
     with Store.open(indexed, store=tmp_path / "there", create=True) as store:
         assert store.home == tmp_path / "there"

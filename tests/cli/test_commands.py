@@ -198,6 +198,7 @@ BAD = {
     "no session of that name": (["talk", "{album}", "--resume", "nothing"], "nothing"),
     "an unknown asker": (["talk", "{album}", "--asker", "psychic"], "psychic"),
     "a model that is not in the table": (["models", "get", "gpt-9"], "gpt-9"),
+    "a set for a model": (["models", "add", "bundled", "{captions}"], "is a set"),
     "facts of a folder": (["facts", "{album}"], "not a file"),
     "an option that is no number": (["find", "{album}", "red", "-k", "many"], "valid integer"),
     "no picture at all": (["find", "{album}", "red", "-k", "0"], "greater than"),

@@ -108,11 +108,8 @@ class Store:
 
     @property
     def sessions(self) -> Path:
-        """The folder for saved sessions (`<id>.jsonl`)."""
-        path = self.home / "sessions"
-        with catalogue.clear_errors(self.home):
-            path.mkdir(exist_ok=True)
-        return path
+        """The folder for saved sessions (`<id>.jsonl`); made when the first one is kept."""
+        return self.home / "sessions"
 
     def pictures(self) -> list[Picture]:
         """All pictures, ordered by id."""

