@@ -15,7 +15,7 @@ PEOPLE = ask("people", ("none", "one", "two", "several"), language="zh")
 COLOUR = ask("colour", ("red", "blue", "other"), language="en")
 KIND = ask("kind", ("person", "animal", "other"), language="zh")
 PLACE = ask("place", ("indoors", "outdoors"), language="zh")
-LIGHT = ask("light", ("day", "night", "bright", "dark"), language="zh")
+LIGHT = ask("light", ("day", "night"), language="zh")
 SCENE = ask("scene", ("sea", "beach", "lake", "other"), language="zh")
 PICK = ask(
     "pick", ("first", "second", "third", "other"), language="zh", source="pick", pictures=("first", "second", "third")
@@ -78,8 +78,6 @@ ANSWERS = [
     (PLACE, "outdoors", "室外 | 外面 | 户外 | 在外面 | 室外吧 | 露天 | outside | out | outdoors"),
     (LIGHT, "day", "白天 | 大白天 | 应该是白天"),
     (LIGHT, "night", "晚上 | 夜里 | 大晚上"),
-    (LIGHT, "bright", "明亮 | 很亮 | 挺亮的 | 比较亮"),
-    (LIGHT, "dark", "昏暗 | 很暗 | 有点暗 | 黑乎乎的 | 暗暗的"),
     (SCENE, "sea", "海 | 大海 | 海上"),
     (SCENE, "beach", "沙滩 | 海边"),
     (SCENE, "other", "都不是 | 没有"),

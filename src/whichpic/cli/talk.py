@@ -172,11 +172,13 @@ class Conversation:
         self._question = question
         if question is None:
             return
+        from whichpic.dialogue.phrases import NOT_SURE
+
         chinese = self.session.language_now == "zh"
         if self.pictures:
             strip(question.pictures, self.album.store)
         options = [f"[{n}] {self._option(question, n - 1)}" for n in range(1, len(question.options) + 1)]
-        parts = [f"? {question.text}", *options, f"[?] {'不确定' if chinese else 'not sure'}"]
+        parts = [f"? {question.text}", *options, f"[?] {NOT_SURE[chinese]}"]
         print(filled(parts, "   ") if sys.stdout.isatty() else "   ".join(parts), flush=True)
 
     def _others(self) -> None:

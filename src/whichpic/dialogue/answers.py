@@ -93,10 +93,8 @@ _HINTS = {
         r"里面|里头|屋|家里|房间|\binside\b|\bin (a|the|my|our|their) (house|home|room)\b|\bat home\b"
     ),
     "outdoors": re.compile(r"外[面边头]?$|露天|野外|\b(out|outside|outdoor)\b"),
-    "dark": re.compile(r"黑|暗|\b(dim|gloomy|murky)\b"),
-    "bright": re.compile(r"亮|\b(light|sunny)\b"),
 }
-"""How people name an option of the place and the light without a name that the vocabulary has."""
+"""How people name a place without a name that the vocabulary has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,9 @@ class EfficientSeer:
             raise ExtraMissing("looking at pictures with the bundled models", "bundled")
         _check_labels(detector, len(vocabulary().coco))
         self._files = (lite3, lite0, detector)
-        self.id = f"efficient-{_REVISION}-{fingerprint(*self._files)}"
+        # A Sight says concepts, so what the vocabulary calls a label is part of what is seen.
+        names = hashlib.sha256(repr((vocabulary().imagenet, vocabulary().coco)).encode()).hexdigest()[:4]
+        self.id = f"efficient-{_REVISION}-{fingerprint(*self._files)}-{names}"
         self._threads = settings().threads or os.cpu_count() or 1
         self._rested: queue.LifoQueue[_Eyes] = queue.LifoQueue()
 

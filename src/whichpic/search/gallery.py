@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-FIELDS = ("pictures", "caption_words", "caption_vectors")
 _TINY = 1e-6
 _SAME = 1e-4
 """Cosines that differ by less than this tell no pictures apart."""
