@@ -6,12 +6,17 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from whichpic.album import catalogue, vectors
 from whichpic.album.captions import CaptionFile, attach, find_caption_files, read_captions
 from whichpic.errors import CaptionError
 from whichpic.types import Encoder
+
+if TYPE_CHECKING:
+    from whichpic.types import Floats
 
 _BATCH = 256
 
@@ -134,3 +139,28 @@ def _write(connection: sqlite3.Connection, texts: dict[tuple[str, str], int]) ->
     connection.executemany("UPDATE captions SET position = ? WHERE id = ?", shifted)
     if gone or fresh or shifted:
         catalogue.bump(connection, "content")
+
+
+def caption_matrix(texts: Sequence[str], encoder: Encoder, cache: Path | None) -> Floats:
+    """Vectors of texts, float32 [len(texts), dim], in their order; with `cache`, read from that folder or kept there."""
+    import hashlib
+
+    import numpy as np
+
+    key = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    path = None if cache is None else cache / f"captions-{encoder.id}-{key}.npy"
+    if path is not None:
+        with suppress(OSError, ValueError, EOFError):
+            kept: Floats = np.load(path, allow_pickle=False)
+            return vectors.checked(kept, len(texts), encoder.id, encoder.dim)
+    parts = [
+        vectors.checked(encoder.encode_texts(part), len(part), encoder.id, encoder.dim)
+        for part in (texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH))
+    ]
+    matrix = np.concatenate(parts) if parts else np.empty((0, encoder.dim), np.float32)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}.npy")
+        np.save(fresh, matrix, allow_pickle=False)
+        fresh.replace(path)
+    return matrix

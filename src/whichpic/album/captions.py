@@ -47,7 +47,7 @@ def read_captions(
             if path.suffix.lower() == ".json":
                 pairs: Iterable[tuple[str, str]] = _read_coco(path, json.load(file))
             else:
-                pairs = list(_read_table(path, file, image_column, caption_column))
+                pairs = list(table_rows(path, file, image_column, caption_column))
     except UnicodeDecodeError as error:
         raise CaptionError(f"{path} is not UTF-8 text: save it as UTF-8") from error
     except OSError as error:
@@ -144,9 +144,10 @@ def _resolve(
     return None, ""
 
 
-def _read_table(
+def table_rows(
     path: Path, file: Iterable[str], image_column: str | None, caption_column: str | None
 ) -> Iterator[tuple[str, str]]:
+    """(name, caption) of every line of an open table, as they stand there. Raises CaptionError, csv.Error."""
     lines = iter(file)
     header = next(lines, "")
     mark = _mark(header)

@@ -95,6 +95,11 @@ class Store:
     ) -> None:
         self.close()
 
+    @property
+    def captions_only(self) -> bool:
+        """True for the store of a data set of captions: it knows of no picture files."""
+        return not self.root.is_dir()
+
     def refresh(self) -> None:
         """Forget what was loaded; the next call reads the present state of the disk."""
         with self._lock:

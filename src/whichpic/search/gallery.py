@@ -24,9 +24,12 @@ from whichpic.search.facts import FactTable
 from whichpic.search.filters import Filter
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from whichpic.album.datasets import DataSet
     from whichpic.album.store import Store
     from whichpic.search.base import Index
     from whichpic.types import Encoder, Fact, Floats, Picture, Rows
@@ -80,6 +83,8 @@ class Gallery:
 
     @classmethod
     def _of(cls, store: Store, encoder: Encoder) -> Gallery:
+        if store.captions_only:
+            return cls._of_spoken(store, encoder)
         version = store.version  # before what it stands for: a writer may be at work
         pictures = store.pictures()
         vectors = store.vectors(encoder.id)
@@ -100,6 +105,59 @@ class Gallery:
             facts=store.facts(),
             captions=captions,
             caption_vectors=None if found is None else (Exact(found.matrix, found.rows), found.pictures),
+            version=version,
+        )
+
+    @classmethod
+    def _of_spoken(cls, store: Store, encoder: Encoder) -> Gallery:
+        version = store.version
+        pictures, captions = store.pictures(), store.captions()
+        found = store.caption_vectors(encoder.id)
+        if found is None and captions:
+            had = ", ".join(store.encoders()) or "none"
+            raise EncoderError(
+                f"{store.root} has no vectors of the encoder {encoder.id} (it has: {had}); "
+                f"make them with: whichpic index {store.root}"
+            )
+        vectors = None if found is None else (Exact(found.matrix, found.rows), found.pictures)
+        return cls._spoken(pictures, encoder, store.facts(), captions, vectors, version)
+
+    @classmethod
+    def of_captions(cls, dataset: DataSet, encoder: Encoder, *, cache: Path | None = None) -> Gallery:
+        """The gallery of a data set of captions, in memory and without a store; ids sorted, as in a store.
+
+        cache: a folder where the captions' vectors are kept; the same captions and encoder find them there again.
+        """
+        from whichpic.album.captioning import caption_matrix
+        from whichpic.types import Picture
+
+        pictures = [Picture(id=name, paths=(dataset.files.get(name, name),)) for name in sorted(dataset.pictures)]
+        captions = {name: tuple(dict.fromkeys(texts)) for name, texts in dataset.captions.items()}
+        spoken = [(at, text) for at, each in enumerate(pictures) for text in captions.get(each.id, ())]
+        matrix = caption_matrix([text for _, text in spoken], encoder, cache)
+        owners = np.array([at for at, _ in spoken], dtype=np.int64)
+        return cls._spoken(pictures, encoder, dataset.facts, captions, (Exact(matrix), owners), dataset.version)
+
+    @classmethod
+    def _spoken(
+        cls,
+        pictures: Sequence[Picture],
+        encoder: Encoder,
+        facts: Mapping[str, Sequence[Fact]],
+        captions: Mapping[str, Sequence[str]],
+        caption_vectors: tuple[Index, Rows] | None,
+        version: str,
+    ) -> Gallery:
+        """A gallery without picture vectors: no picture is indexed, and the index has no rows."""
+        empty = Exact(np.empty((0, encoder.dim), np.float32), np.full(len(pictures), -1, np.int64))
+        return cls(
+            pictures,
+            encoder,
+            index=empty,
+            indexed=np.zeros(len(pictures), np.bool_),
+            facts=facts,
+            captions=captions,
+            caption_vectors=caption_vectors,
             version=version,
         )
 
