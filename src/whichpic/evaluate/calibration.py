@@ -52,10 +52,10 @@ def reliability(
     if not bool(((p >= 0) & (p <= 1)).all()):
         raise QueryError("a confidence lies outside 0 to 1, or is not a number")
     if equal == "width":
-        which = np.clip(np.ceil(p * bins).astype(np.int64) - 1, 0, bins - 1)
+        which = np.searchsorted(np.arange(1, bins) / bins, p, side="left")
     else:
         cuts = np.sort(p)[[len(p) * k // bins for k in range(1, bins)]]
-        which = np.searchsorted(cuts, p, side="right").astype(np.int64)
+        which = np.searchsorted(cuts, p, side="right")
     count = np.bincount(which, minlength=bins)
     full = count > 0
     sums = [np.bincount(which, weights=weights, minlength=bins)[full] for weights in (p, came)]

@@ -83,7 +83,7 @@ def median_rank(rank: Doubles) -> Doubles:
 def bri_values(rank: Doubles) -> Doubles:
     """Best log Rank Integral of each dialogue up to each turn T, float64 [dialogues, turns].
 
-    With m the best rank so far: the mean over t < T of (ln m_t + ln m_t+1) / 2 (PlugIR, Lee et al. 2024, eq. 4; natural
+    With m the best rank so far: the mean over t < T of (ln m_t + ln m_t+1) / 2 (PlugIR, Lee et al. 2024; natural
     logarithm). At turn 0, where it is undefined, ln m_0. Lower is better; a perfect searcher has 0.
     """
     log = np.log(np.minimum.accumulate(rank, axis=1))
@@ -149,7 +149,8 @@ def chance(pool: int, turns: int, k: int) -> tuple[Doubles, Doubles]:
     Recall is K / pool; Hits is 1 - (1 - K / pool) ** (turn + 1), as if a turn's luck did not depend on the last one's.
     """
     share = min(1.0, k / pool)
-    return np.full(turns, share), 1 - (1 - share) ** np.arange(1, turns + 1)
+    hits: Doubles = 1 - (1 - share) ** np.arange(1, turns + 1, dtype=np.float64)
+    return np.full(turns, share), hits
 
 
 def multi_recall_values(found: Rows, relevant: Rows) -> Doubles:
@@ -163,7 +164,7 @@ def multi_recall(found: Rows, relevant: Rows) -> Doubles:
     """R^T, float64 [turns]: mean share of a query's relevant pictures that were shown up to turn T.
 
     found: int64 [dialogues, turns], distinct relevant pictures shown so far. relevant: int64 [dialogues], how many
-    there are. (Query rewriting by LLM and captions, Zhu et al. 2024.) Raises QueryError where there are none.
+    there are. (Zhu et al. 2024, arXiv 2404.18746.) Raises QueryError where there are none.
     """
     return np.asarray(multi_recall_values(found, relevant).mean(axis=0))
 
