@@ -30,7 +30,9 @@ class Turn:
     words: as in Answered (`question` is its JSON; option None is "not sure"). shown: ids of the list, best first.
     better, ties: OTHER pictures that score strictly higher than, and the same as, the target. p_first, p_target:
     probability of the first picture shown and of the target, each with its near-duplicates. set_size, in_set: the 90 %
-    credible set, and whether it held the target. fits: evidence that something here fits; nan where it is not known.
+    credible set, and whether it held the target. fits: evidence that something here fits; fits_absent: the same with the
+    target taken out of the album; nan where they are not known. entropy: of the belief, nats. gain: the most that the
+    answer to any question that could be asked now can tell, nats; nan where it was not measured.
     milliseconds: of the system's own work (update and next question). tokens, calls: of models that were asked.
     """
 
@@ -47,6 +49,9 @@ class Turn:
     set_size: int = 0
     in_set: bool = False
     fits: float = math.nan
+    fits_absent: float = math.nan
+    entropy: float = math.nan
+    gain: float = math.nan
     milliseconds: float = 0.0
     tokens: int = 0
     calls: int = 0

@@ -15,11 +15,11 @@ from whichpic.errors import QueryError
 
 TABLES: dict[str, tuple[str, ...]] = {
     "album": ("path", "world", "world_seed", "captions", "space", "split", "store"),
-    "session": ("encoder", "asker", "chooser", "rewriter", "language"),
-    "user": ("kind", "errors", "ignorance", "says_more", "evidence", "sure_yes", "sure_no"),
+    "session": ("encoder", "asker", "chooser", "rewriter", "language", "belief"),
+    "user": ("kind", "dialogues", "errors", "ignorance", "says_more", "evidence", "sure_yes", "sure_no"),
     "opening": ("kind",),
     "targets": ("n", "file", "folder", "captioned"),
-    "play": ("questions", "stop", "not_found", "seed", "shown"),
+    "play": ("questions", "stop", "not_found", "seed", "shown", "gain"),
     "protocol": (
         "kind", "dialogues", "documents", "captions", "space", "form", "opening", "turns", "base", "not_found", "pool",
         "split", "field", "published",
