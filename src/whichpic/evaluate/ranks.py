@@ -131,14 +131,22 @@ def rank_by_counting(
         )
     if len(at) and not 0 <= int(at.min()) <= int(at.max()) < n:
         raise QueryError(f"a target's row lies outside the corpus of {n} vectors")
-    if not (np.isfinite(queries).all() and np.isfinite(corpus).all()):
+    # A sum keeps what is not finite, without a second array as large as the corpus.
+    if not np.isfinite(queries.sum(dtype=np.float64) + corpus.sum(dtype=np.float64)):
         raise QueryError("a vector holds a number that is not finite; index the album again")
     size = block or max(1, min(512, _BLOCK_BYTES // (4 * max(n, 1))))
     better, ties = np.empty(len(at), np.int64), np.empty(len(at), np.int64)
     for start in range(0, len(at), size):
-        scores = queries[start : start + size] @ corpus.T
-        for k, row in enumerate(scores, start=start):
-            own = row[at[k]]
-            better[k] = np.count_nonzero(row > own)
-            ties[k] = np.count_nonzero(row == own) - 1
+        rows = slice(start, start + size)
+        better[rows], ties[rows] = count_rows(queries[rows] @ corpus.T, at[rows])
+    return better, ties
+
+
+def count_rows(scores: NDArray[np.floating], targets: Rows) -> tuple[Rows, Rows]:
+    """better and ties, int64 [rows] each, of one target per row of finite scores [rows, n]."""
+    better, ties = np.empty(len(targets), np.int64), np.empty(len(targets), np.int64)
+    for k, (row, target) in enumerate(zip(scores, targets, strict=True)):
+        own = row[target]
+        better[k] = np.count_nonzero(row > own)
+        ties[k] = np.count_nonzero(row == own) - 1
     return better, ties
