@@ -34,7 +34,7 @@ _BEST_FIRST = ("siglip2-base", "siglip-base", "clip-large", "clip-base", "names"
 
 
 class Album:
-    """A folder of pictures, made searchable."""
+    """A folder of pictures, or a data set of captions, made searchable."""
 
     def __init__(self, store: Store, encoder: Encoder) -> None:
         self.store = store
@@ -50,7 +50,9 @@ class Album:
         store: str | Path | None = None,
         fetch: Callable[[str], object] | None = None,
     ) -> Album:
-        """Open a folder. `encoder` is a name (`auto`: the one that the album was indexed with, else the best to be had).
+        """Open a folder of pictures, or the file of a data set of captions (its layouts: `album.datasets`).
+
+        `encoder` is a name (`auto`: the one that the album was indexed with, else the best to be had).
 
         `store` says where the index is kept, if not in the folder. `fetch(name)` is called for weights that are missing.
         Raises AlbumError, ModelError or EncoderError, each with one line that says what to do.
@@ -71,22 +73,36 @@ class Album:
         captions: str | Path | None = None,
         image_column: str | None = None,
         caption_column: str | None = None,
+        split: str | None = None,
+        opening: bool | None = None,
         **options: Any,
     ) -> Report:
-        """Bring the index up to date with the folder; see `album.indexing.index` for the options."""
+        """Bring the index up to date with the folder or the data set; see `album.indexing.index` for the options.
+
+        captions: a further captions file; of a data set that lists names only, the file with their captions. split and
+        opening: of a data set of captions, see `album.datasets.read_dataset`. What is given is remembered.
+        """
         from whichpic.album import places
         from whichpic.album.captions import CaptionFile
+        from whichpic.album.datasets import Reading
         from whichpic.album.indexing import index
         from whichpic.album.store import Store
 
         root, home = self.store.root, self.store.home
+        if not self.store.captions_only and (split is not None or opening is not None):
+            raise QueryError(f"{root} is a folder of pictures: split and opening are of data sets of captions")
         self.store.close()
         # A store that was named when the album was opened need not be the one that would be found.
         self.store = Store.open(root, store=None if places.find(root) == home else home, create=True)
-        files = () if captions is None else (CaptionFile(_path(captions), image_column, caption_column),)
-        report = index(
-            self.store, self.encoder, seer=bundled_seer(), on_progress=on_progress, captions=files, **options
-        )
+        if self.store.captions_only:
+            other = None if captions is None else str(_path(captions).absolute())
+            options["reading"] = Reading(split, opening, other, image_column, caption_column)
+        else:
+            options["seer"] = bundled_seer()
+            options["captions"] = (
+                () if captions is None else (CaptionFile(_path(captions), image_column, caption_column),)
+            )
+        report = index(self.store, self.encoder, on_progress=on_progress, **options)
         self._gallery = None
         return report
 
@@ -130,8 +146,11 @@ class Album:
         return session.results(k)
 
     def term(self, picture: str | Path | Image, *, weight: float = 1.0) -> Term:
-        """A picture as part of a query."""
+        """A picture as part of a query. Raises QueryError for an album that has captions only."""
         from whichpic.dialogue import Term
+
+        if self.store.captions_only:
+            raise QueryError(f"{self.store.root} has captions only: describe the picture in words")
 
         if isinstance(picture, str | Path):
             known = self._known(str(picture))
@@ -248,7 +267,11 @@ def _is_file(path: Path) -> bool:
 
 
 def _made(folder: Path, store: Path | None) -> Store:
+    from whichpic.album.datasets import check
     from whichpic.album.store import Store
+
+    if folder.is_file():
+        check(folder)  # a file that is no data set gets no store beside it
 
     return Store.open(folder, store=store, create=True)
 

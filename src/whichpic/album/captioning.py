@@ -1,19 +1,25 @@
-"""Brings the captions in the catalogue up to date with the captions files, and encodes them. Called by indexing."""
+"""Brings the catalogue up to date with captions files and data sets of captions, and encodes the captions.
+
+Called by indexing and gallery.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from whichpic.album import catalogue, vectors
-from whichpic.album.captions import CaptionFile, attach, find_caption_files, read_captions
+from whichpic.album.captions import CaptionFile, attach, find_caption_files, read_spoken
+from whichpic.album.datasets import Reading, companion_of, read_dataset
 from whichpic.errors import CaptionError
-from whichpic.types import Encoder
+from whichpic.types import Encoder, Picture
 
 if TYPE_CHECKING:
     from whichpic.types import Floats
@@ -47,27 +53,76 @@ def update_captions(connection: sqlite3.Connection, root: Path, named: Sequence[
         return
     ids = dict(connection.execute("SELECT path, picture_id FROM files WHERE picture_id IS NOT NULL"))
     texts: dict[tuple[str, str], int] = {}
+    stated: dict[str, str] = {}
     reasons: dict[Path, list[str]] = {}
     for path, file in sorted(wanted.items()):
         try:
-            pairs = read_captions(path, image_column=file.image_column, caption_column=file.caption_column)
+            spoken = read_spoken(file, ids)
         except CaptionError as error:
             if path in strict:
                 raise
             reasons[path] = [str(error)]
             continue
-        attached, reasons[path] = attach(pairs, ids, root)
-        if not attached and path not in remembered and not path.is_relative_to(root):
+        attached, reasons[path] = attach(spoken.captions, ids, root)
+        named_facts = [(name, catalogue.facts_text(facts)) for name, facts in spoken.facts.items()]
+        known_facts, unknown = attach(named_facts, ids, root)
+        stated |= dict(known_facts)
+        reasons[path] = list(dict.fromkeys([*reasons[path], *unknown]))
+        if not (attached or known_facts) and path not in remembered and not path.is_relative_to(root):
             reasons[path] = []  # a neighbour's captions, which nobody meant for this album
         for pair in attached:
             texts.setdefault(pair, len(texts))
     with catalogue.transaction(connection):
         _write(connection, texts)
+        catalogue.put_stated(connection, stated)
         connection.execute("DELETE FROM caption_files")
         connection.executemany(
             "INSERT INTO caption_files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [(_key(path), *source, _stored(reasons[path])) for path, source in now.items()],
         )
+
+
+def update_dataset(connection: sqlite3.Connection, path: Path, given: Reading) -> Counter[str]:
+    """Bring the catalogue of an album of captions up to date with its file; how many pictures were added, removed, ...
+
+    What the file is read by is remembered. Nothing is read if neither that nor the file has changed. Raises
+    CaptionError, and leaves all as it was.
+    """
+    before = json.loads(catalogue.meta(connection, "dataset", "{}"))
+    reading = given.after(Reading(**before.get("reading", {})))
+    other = Path(reading.captions) if reading.captions else companion_of(path)
+    now = {"reading": asdict(reading), "files": [_stamp(each) for each in (path, other) if each is not None]}
+    if now == before:
+        return Counter(unchanged=connection.execute("SELECT COUNT(*) FROM pictures").fetchone()[0])
+    dataset = read_dataset(
+        path,
+        split=reading.split,
+        opening=reading.opening is not False,
+        captions=reading.captions,
+        image_column=reading.image_column,
+        caption_column=reading.caption_column,
+    )
+    if not dataset.captions:
+        raise CaptionError(f"{path} has no caption at all: nothing could be found in it by words")
+    texts: dict[tuple[str, str], int] = {}
+    for name in dataset.pictures:
+        for text in dataset.captions.get(name, ()):
+            texts.setdefault((name, text), len(texts))
+    with catalogue.transaction(connection):
+        old = dict(connection.execute("SELECT path, picture_id FROM files"))
+        new = {dataset.files.get(name, name): name for name in dataset.pictures}
+        had, has = set(old.values()), set(dataset.pictures)
+        if old != new:
+            connection.execute("DELETE FROM files")
+            connection.executemany("INSERT INTO files VALUES (?, ?, 0, 0, NULL)", new.items())
+            for name in has - had:
+                catalogue.put_picture(connection, Picture(id=name))
+            catalogue.drop_orphans(connection)
+            catalogue.bump(connection, "content")
+        _write(connection, texts)
+        catalogue.put_stated(connection, {name: catalogue.facts_text(each) for name, each in dataset.facts.items()})
+        catalogue.set_meta(connection, "dataset", json.dumps(now))
+    return Counter(added=len(has - had), removed=len(had - has), unchanged=len(had & has))
 
 
 def encode_captions(
@@ -96,6 +151,14 @@ def encode_captions(
             file = following
         if not on_batch(start + len(part), len(missing)):
             return
+
+
+def _stamp(path: Path) -> list[str | int]:
+    try:
+        status = path.stat()
+        return [os.fsencode(path).decode("utf-8", "backslashreplace"), status.st_size, status.st_mtime_ns]
+    except OSError:
+        return [str(path), -1, 0]
 
 
 def _key(path: Path) -> str | bytes:

@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from whichpic.errors import CaptionError
+from whichpic.types import Fact
 
 IMAGE_COLUMNS = ("image_name", "image", "file_name", "filename", "image_path", "file", "img", "path", "name")
 CAPTION_COLUMNS = ("comment", "caption", "captions", "text", "sentence", "description")
+OWN = "pictures.jsonl"
+"""Captions and facts in our own layout, lying in an album."""
 _LONGEST = 2000  # characters of one caption
 _TOLD = 20  # reasons that are told one by one
 _KNOWN_TABLES = re.compile(r"(results.*|captions?|images?_captions?|annotations?)\.(csv|txt|tsv)", re.IGNORECASE)
@@ -31,6 +34,34 @@ class CaptionFile:
     path: Path
     image_column: str | None = None
     caption_column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What one file says of pictures: (name, caption) pairs in its order, and the facts that it states, by name."""
+
+    captions: list[tuple[str, str]]
+    facts: dict[str, tuple[Fact, ...]]
+
+
+def read_spoken(file: CaptionFile, paths: Iterable[str] | None = None) -> Spoken:
+    """Read a captions file, in any of the layouts of `read_captions` and `layouts`, for an album of pictures.
+
+    paths: of the album's files, among which the frames of clips are found by their names.
+    Raises CaptionError where the file cannot be read or is in none of the layouts.
+    """
+    from whichpic.album.datasets import for_album
+    from whichpic.album.layouts import load_json
+
+    ending = file.path.suffix.lower()
+    content = load_json(file.path) if ending == ".json" else None
+    if ending != ".jsonl" and (content is None or (isinstance(content, dict) and "annotations" in content)):
+        columns = {"image_column": file.image_column, "caption_column": file.caption_column}
+        return Spoken(read_captions(file.path, **columns), {})
+    dataset = for_album(file.path, content, paths)
+    named = [(dataset.files.get(picture, picture), picture) for picture in dataset.pictures]
+    pairs = [(name, text) for name, picture in named for text in dataset.captions.get(picture, ())]
+    return Spoken(pairs, {name: dataset.facts[picture] for name, picture in named if picture in dataset.facts})
 
 
 def read_captions(
@@ -62,9 +93,10 @@ def find_caption_files(root: Path) -> list[Path]:
     """Captions files that lie where the known data sets put them, sorted: in the album, in the folders right below it
     (`flickr30k_images/results.csv`, `annotations/`), or beside it.
 
-    In the album folder any table counts whose header names pictures and captions; elsewhere only the usual names do.
+    In the album folder any table counts whose header names pictures and captions, and `pictures.jsonl`; elsewhere only
+    the usual names do.
     """
-    found: set[Path] = set()
+    found: set[Path] = {path for path in (root / OWN,) if path.is_file()}
     coco = root / "playground" / "data" / "mscoco"
     try:
         below = sorted(

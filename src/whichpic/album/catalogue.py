@@ -55,6 +55,9 @@ MIGRATIONS: tuple[str, ...] = (
         encoder TEXT, caption_id INTEGER, row INTEGER NOT NULL, PRIMARY KEY (encoder, caption_id)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE stated (picture_id TEXT PRIMARY KEY, facts TEXT NOT NULL) WITHOUT ROWID
+    """,
 )
 
 # What SQLite says when a file cannot grow: the catalogue, its WAL, or the memory that readers share.
@@ -264,9 +267,23 @@ def get_pictures(connection: sqlite3.Connection) -> list[Picture]:
 
 def put_facts(connection: sqlite3.Connection, picture_id: str, made_by: str, facts: Iterable[Fact]) -> None:
     """Write the facts of one picture and who made them."""
+    connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (picture_id, made_by, facts_text(facts)))
+
+
+def facts_text(facts: Iterable[Fact]) -> str:
+    """Facts as they are stored."""
     rows = [[f.attribute, f.value, f.p, f.source, *([dict(f.detail)] if f.detail else [])] for f in facts]
+    # Detail of a stranger's file may hold what UTF-8 cannot: it is kept as an escape.
     text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
-    connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (picture_id, made_by, text))
+    return text if text.isascii() or _is_utf8(text) else json.dumps(rows, separators=(",", ":"))
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class StoredFacts(Mapping[str, tuple[Fact, ...]]):
@@ -292,8 +309,27 @@ class StoredFacts(Mapping[str, tuple[Fact, ...]]):
 
 
 def get_facts(connection: sqlite3.Connection) -> StoredFacts:
-    """Facts by picture id."""
-    return StoredFacts(dict(connection.execute("SELECT picture_id, facts FROM facts")))
+    """Facts by picture id: what a data set states of a picture stands in place of what was inferred of it.
+
+    What EXIF says, and which way up a picture is, nobody inferred: it stays where nothing else is stated of it.
+    """
+    texts = dict(connection.execute("SELECT picture_id, facts FROM facts"))
+    for picture_id, stated in connection.execute("SELECT picture_id, facts FROM stated"):
+        rows = json.loads(stated)
+        attributes = {row[0] for row in rows}
+        known = json.loads(texts.get(picture_id, "[]"))
+        measured = [row for row in known if row[0] not in attributes and (row[3] == "exif" or row[0] == "orientation")]
+        texts[picture_id] = json.dumps(rows + measured, separators=(",", ":")) if measured else stated
+    return StoredFacts(texts)
+
+
+def put_stated(connection: sqlite3.Connection, stated: Mapping[str, str]) -> None:
+    """Make the table of what data sets state equal to `stated`: picture id -> facts. Inside a write transaction."""
+    if dict(connection.execute("SELECT picture_id, facts FROM stated")) == stated:
+        return
+    connection.execute("DELETE FROM stated")
+    connection.executemany("INSERT INTO stated VALUES (?, ?)", stated.items())
+    bump(connection, "content")
 
 
 def get_captions(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
@@ -325,6 +361,6 @@ def drop_orphans(connection: sqlite3.Connection) -> int:
 
 def drop_dependents(connection: sqlite3.Connection) -> None:
     """Forget facts, captions and vector rows whose picture or caption is gone."""
-    for table in ("facts", "captions", "vectors"):
+    for table in ("facts", "stated", "captions", "vectors"):
         connection.execute(f"DELETE FROM {table} WHERE picture_id NOT IN (SELECT id FROM pictures)")
     connection.execute("DELETE FROM caption_vectors WHERE caption_id NOT IN (SELECT id FROM captions)")

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from whichpic.album.layouts import Content, Entry, load_json, read_json, read_jsonl, read_table
 from whichpic.errors import CaptionError
@@ -20,6 +21,22 @@ from whichpic.types import Fact
 
 ENDINGS = (".json", ".jsonl", ".csv", ".tsv", ".txt")
 """What the name of a data set ends with; a folder is an album of pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the file of an album of captions is to be read; what is None is as it was the last time."""
+
+    split: str | None = None
+    opening: bool | None = None
+    captions: str | None = None  # the other half of a pair of files, absolute
+    image_column: str | None = None
+    caption_column: str | None = None
+
+    def after(self, before: Reading) -> Reading:
+        """This reading, with what it leaves open taken from the one before."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(before, **{name: value for name, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +87,16 @@ def read_dataset(
     """
     path = Path(path)
     content = _content(path, opening, image_column, caption_column)
+    if frames is not None and content.kind != "msrvtt":
+        raise CaptionError(f"{path} is not of clips: only MSR-VTT JSON has frames")
+    return _made(path, content, split, None if captions is None else Path(captions), frames)
+
+
+def _made(
+    path: Path, content: Content, split: str | None, captions: Path | None, frames: str | Path | Iterable[str] | None
+) -> DataSet:
     if content.kind in ("names", "texts"):
-        content = _paired(path, content, None if captions is None else Path(captions))
+        content = _paired(path, content, captions)
     elif captions is not None:
         raise CaptionError(f"{path} holds its captions itself: leave {captions} away")
     entries = content.entries
@@ -80,6 +105,23 @@ def read_dataset(
     if frames is not None:
         entries = _of_frames(path, entries, frames)
     return _dataset(path, entries)
+
+
+def for_album(path: Path, content: Any, paths: Iterable[str] | None) -> DataSet:
+    """A data set as the captions file of an album of pictures: `content` is its JSON, if it is JSON and was read.
+
+    paths: of the album's files; a clip's captions are then those of each of its frames. Raises CaptionError.
+    """
+    read = _content(path, True, None, None) if content is None else read_json(path, content)
+    return _made(path, read, None, None, paths if read.kind == "msrvtt" else None)
+
+
+def check(path: Path) -> None:
+    """Raise CaptionError where no options could make a data set of this file; tables, of unknown columns, pass."""
+    if path.suffix.lower() in (".json", ".jsonl"):
+        content = _content(path, True, None, None)
+        if content.kind not in ("names", "texts"):
+            _dataset(path, content.entries)
 
 
 def relevant(dataset: DataSet) -> dict[str, tuple[str, ...]]:
@@ -201,10 +243,14 @@ def _dataset(path: Path, entries: Sequence[Entry]) -> DataSet:
         if entry.id in seen:
             raise CaptionError(f"{path}: the picture {entry.id} is there twice")
         seen.add(entry.id)
-        if entry.group:
-            told[entry.group].update(dict.fromkeys(entry.captions))
         if entry.file:
             files[entry.id] = entry.file
+    places = Counter(files.get(entry.id, entry.id) for entry in entries)
+    if len(places) < len(entries):
+        raise CaptionError(f"{path}: two pictures have the file {places.most_common(1)[0][0]}")
+    for entry in entries:
+        if entry.group:
+            told[entry.group].update(dict.fromkeys(entry.captions))
     for entry in entries:
         texts = tuple(told[entry.group]) if entry.group else entry.captions
         if texts:

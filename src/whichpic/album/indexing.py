@@ -1,4 +1,5 @@
-"""Makes a folder searchable, and keeps it so: `index` brings a store up to date with its folder. Called by cli and web.
+"""Makes an album searchable, and keeps it so: `index` brings a store up to date with its folder, or with its data set of
+captions. Called by cli and web.
 
 Killed at any moment, what was committed is there and the next run goes on: vectors are on the disk before the catalogue
 names them, and a batch is one transaction.
@@ -14,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from whichpic.album import catalogue, vectors
-from whichpic.album.captioning import encode_captions, update_captions
-from whichpic.album.captions import CaptionFile, read_captions
+from whichpic.album.captioning import encode_captions, update_captions, update_dataset
+from whichpic.album.captions import CaptionFile, read_spoken
+from whichpic.album.datasets import Reading
 from whichpic.album.decode import decoder_id, quiet
 from whichpic.album.lock import writer_lock
 from whichpic.album.planning import Plan, make_plan
@@ -69,6 +71,7 @@ def index(
     *,
     seer: Seer | None = None,
     captions: Sequence[CaptionFile] = (),
+    reading: Reading | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     batch: int = 32,
     threads: int = 0,
@@ -78,17 +81,20 @@ def index(
 
     A file counts as unchanged while its size and modification time are. A picture's id is the first 32 hex digits of
     the SHA-256 of the file, so a renamed or copied file is not encoded again.
-    captions: captions files besides those that are found by themselves; they are remembered. threads: for decoding, 0
-    for those of settings. stop: asked after every file and batch.
+    captions: captions files besides those that are found by themselves; they are remembered. reading: how the file of
+    an album of captions is read; it is remembered. threads: for decoding, 0 for those of settings. stop: asked after
+    every file and batch.
     Raises AlbumError (no pictures at all, another writer), StoreFull, EncoderError (vectors of a wrong shape or not
     finite), CaptionError. After any error, KeyboardInterrupt included, every batch that was committed is kept.
     """
     for file in captions:  # a wrong column is better told now than after an hour
-        read_captions(file.path, image_column=file.image_column, caption_column=file.caption_column)
+        read_spoken(file)
     with writer_lock(store.home):
         connection = catalogue.connect(store.home, write=True)
         try:
             run = _Run(store, connection, encoder, seer, on_progress, stop, max(1, batch))
+            if store.captions_only:
+                return run.spoken(reading or Reading())
             with quiet():
                 return run.all(threads, captions)
         finally:
@@ -144,6 +150,27 @@ class _Run:
             self._compact()
         with catalogue.clear_errors(home):
             return self._report(plan, stopped)
+
+    def spoken(self, reading: Reading) -> Report:
+        """An album of captions alone: nothing but its file is looked at, and nothing but captions encoded."""
+        home, connection = self.store.home, self.connection
+        self._tell("scan", 0, 0, 0)
+        with catalogue.clear_errors(home):
+            with catalogue.transaction(connection):
+                file = vectors.open_for(connection, home, "caption", self.encoder.id, self.encoder.dim)
+                vectors.forget_damaged(connection, file)
+            vectors.sweep(connection, home)
+            tally = update_dataset(connection, self.store.root, reading)
+        encode_captions(connection, home, self.encoder, self._told_captions)
+        stopped = self._stops()
+        self._compact()
+        with catalogue.clear_errors(home):
+            (captions,) = connection.execute("SELECT COUNT(*) FROM captions").fetchone()
+        seconds = time.perf_counter() - self.began
+        added, removed, unchanged = (tally[each] for each in ("added", "removed", "unchanged"))
+        return Report(
+            added=added, removed=removed, unchanged=unchanged, captions=captions, seconds=seconds, stopped=stopped
+        )
 
     def _read(self, plan: Plan, file: vectors.VectorFile, threads: int) -> bool:
         """Read what the plan names, encode what is new; False if stopped."""

@@ -1,4 +1,5 @@
-"""Where the store of an album is: in the album, in the user's data folder, or where `--store` put it.
+"""Where the store of an album is: in the album (beside a data set's file), in the user's data folder, or where `--store`
+put it.
 
 Called by store.
 """
@@ -24,17 +25,28 @@ _REMOTE = {
 
 
 def album_root(folder: str | os.PathLike[str]) -> Path:
-    """The album's folder, absolute. Raises AlbumError where there is no such folder or it may not be read."""
+    """The album's folder, or the file of a data set of captions, absolute.
+
+    Raises AlbumError where there is no such folder or file, or it may not be read.
+    """
+    from whichpic.album.datasets import ENDINGS
+
     try:
         root = Path(os.path.realpath(Path(folder).expanduser()))
         if not root.exists():
             raise AlbumError(f"no such folder: {folder}")
+        if root.is_file() and root.suffix.lower() in ENDINGS:
+            with root.open("rb"):
+                return root
         if not root.is_dir():
-            raise AlbumError(f"not a folder: {folder} (an album is a folder of pictures)")
+            known = ", ".join(ENDINGS)
+            raise AlbumError(
+                f"not a folder: {folder} (an album is a folder of pictures, or a data set of captions: {known})"
+            )
         with os.scandir(root):
             pass
     except OSError as error:
-        raise AlbumError(f"cannot read the folder {folder}: {error.strerror or error}") from error
+        raise AlbumError(f"cannot read {folder}: {error.strerror or error}") from error
     except (ValueError, RuntimeError) as error:  # a NUL in the name, or a ~ of nobody
         raise AlbumError(f"no such folder: {folder!r} ({error})") from None
     return root
@@ -53,10 +65,15 @@ def find(root: Path) -> Path | None:
             f"the store of {root} is {pointed}, which is not there: attach that disk, or choose with --store"
         )
     # The one at home before the one in the album: it is there because the album's could not be written.
-    for place in (pointed, _far(root), root / FOLDER):
+    for place in (pointed, _far(root), own(root)):
         if place and (place / NAME).is_file():
             return place
     return None
+
+
+def own(root: Path) -> Path:
+    """The store's usual place: in the album's folder, or beside the file of a data set."""
+    return root.with_name(root.name + FOLDER) if root.is_file() else root / FOLDER
 
 
 def choose(root: Path, wanted: Path | None) -> Path:
@@ -85,8 +102,8 @@ def choose(root: Path, wanted: Path | None) -> Path:
         return place
     if present is not None and _writable(present):
         return present
-    if present is None and not is_remote(root) and _writable(root / FOLDER):
-        return root / FOLDER
+    if present is None and not is_remote(root) and _writable(own(root)):
+        return own(root)
     far = _far(root)
     _make(far)
     _move(present, far, keep=True)
@@ -144,7 +161,7 @@ def _owner(place: Path, root: Path) -> Path | None:
         try:
             known = json.loads(path.read_text(encoding="utf-8"))
             album = Path(known["album"])
-            if Path(known["store"]) == place and album != root and album.is_dir():
+            if Path(known["store"]) == place and album != root and album.exists():
                 return album
         except (OSError, ValueError, KeyError, TypeError):
             continue
@@ -155,7 +172,7 @@ def _point(root: Path, place: Path) -> None:
     """Remember where the store of the album is."""
     path = _pointer(root)
     try:
-        if place == root / FOLDER:
+        if place == own(root):
             path.unlink(missing_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True)

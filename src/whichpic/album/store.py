@@ -62,13 +62,15 @@ class Store:
     def __init__(self, root: Path, home: Path, *, write: bool) -> None:
         self.root = root
         self.home = home
+        self.captions_only = not root.is_dir()
+        """True for a data set of captions: nothing here knows of picture files."""
         self._connection = catalogue.connect(home, write=write)
         self._lock = threading.RLock()
         self._loaded: dict[str, object] = {}
 
     @classmethod
     def open(cls, root: str | os.PathLike[str], *, store: Path | None = None, create: bool = False) -> Self:
-        """Open the store of the album in the folder `root`.
+        """Open the store of the album in the folder `root`, or of the data set of captions in the file `root`.
 
         create: make it if there is none, as `index` does. store: keep it in that folder; with `create` it is moved
         there, and found there from then on.
@@ -94,11 +96,6 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    @property
-    def captions_only(self) -> bool:
-        """True for the store of a data set of captions: it knows of no picture files."""
-        return not self.root.is_dir()
 
     def refresh(self) -> None:
         """Forget what was loaded; the next call reads the present state of the disk."""
@@ -135,8 +132,9 @@ class Store:
     def encoders(self) -> list[str]:
         """Ids of the encoders that have vectors here."""
         with self._reading() as connection:
-            query = "SELECT encoder FROM vector_files WHERE kind = 'picture' AND rows > 0 ORDER BY encoder"
-            return [encoder for (encoder,) in connection.execute(query)]
+            query = "SELECT encoder FROM vector_files WHERE kind = ? AND rows > 0 ORDER BY encoder"
+            kind = "caption" if self.captions_only else "picture"
+            return [encoder for (encoder,) in connection.execute(query, (kind,))]
 
     def vectors(self, encoder_id: str) -> Vectors | None:
         """Picture vectors of an encoder, or None if it has encoded nothing here."""
@@ -163,7 +161,8 @@ class Store:
         return CaptionVectors(matrix, np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1]))
 
     def absolute(self, picture: Picture) -> Path:
-        """The first of the picture's files that exists. Raises AlbumError if none does."""
+        """The first of the picture's files that exists. Raises AlbumError if none does, or the album has captions only."""
+        self._need_pictures()
         for path in picture.paths:
             parts = PurePosixPath(path).parts
             if parts[:1] != ("/",) and ".." not in parts and (whole := self.root / path).is_file():
@@ -185,6 +184,7 @@ class Store:
 
     def thumbnail(self, picture_id: str, side: int = 320) -> Path:
         """A JPEG of the picture, at most `side` pixels, made at the first call. The folder thumbs/ may be deleted."""
+        self._need_pictures()
         if not picture_id.isalnum():
             raise AlbumError(f"no picture {picture_id!r} in {self.root}")
         path = self.home / "thumbs" / picture_id[:2] / f"{picture_id}-{int(side)}.jpg"
@@ -199,6 +199,10 @@ class Store:
                 finally:
                     fresh.unlink(missing_ok=True)
         return path
+
+    def _need_pictures(self) -> None:
+        if self.captions_only:
+            raise AlbumError(f"{self.root} has captions only: there is no picture to show")
 
     def _positions(self) -> dict[str, int]:
         with self._lock:

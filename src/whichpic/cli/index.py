@@ -17,29 +17,41 @@ if TYPE_CHECKING:
     from whichpic.album.indexing import Report
     from whichpic.types import Picture
 
-FolderArgument = Annotated[Path, typer.Argument(metavar="ALBUM", help="A folder of pictures.")]
+FolderArgument = Annotated[
+    Path, typer.Argument(metavar="ALBUM", help="A folder of pictures, or a data set of captions: .json, .jsonl, .csv.")
+]
 EncoderOption = Annotated[
     str, typer.Option("--encoder", help="Encoder: auto, names, toy, a model of `models list`, onnx:FOLDER.")
 ]
-StoreOption = Annotated[Path | None, typer.Option("--store", help="Where the index is kept, if not in the album.")]
+StoreOption = Annotated[
+    Path | None, typer.Option("--store", help="Where the index is kept, if not in (beside) the album.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 def index(
     album: FolderArgument,
     encoder: EncoderOption = "auto",
-    captions: Annotated[Path | None, typer.Option(help="A captions file: CSV, Flickr30k or COCO JSON.")] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(help="A captions file: Flickr30k, CSV, COCO, Karpathy, MSR-VTT, JSONL; see docs/data-sets.md."),
+    ] = None,
     image_column: Annotated[str | None, typer.Option(help="Column of a CSV that names the picture.")] = None,
     caption_column: Annotated[str | None, typer.Option(help="Column of a CSV that holds the caption.")] = None,
+    split: Annotated[str | None, typer.Option(help="Of a data set: train, val, test, ...; or all.")] = None,
+    opening: Annotated[
+        bool | None, typer.Option("--opening/--no-opening", help="Of ChatIR dialogues: with the first caption, or not.")
+    ] = None,
     store: StoreOption = None,
     threads: Annotated[int, typer.Option(help="Threads for decoding; 0: one per core.")] = 0,
     json: JsonOption = False,
 ) -> None:
-    """Make a folder of pictures searchable; run it again after any change.
+    """Make a folder of pictures, or a data set of captions, searchable; run it again after any change.
 
     Example: whichpic index ~/Pictures
 
-    Only what is new or changed is looked at. Ctrl-C, or even a crash, keeps what was done.
+    A data set of captions, without pictures: whichpic index captions_val2017.json. Only what is new or changed is
+    looked at. Ctrl-C, or even a crash, keeps what was done.
     """
     with open_album(album, encoder=encoder, store=store, quiet=json) as opened:
         if not json:
@@ -47,7 +59,7 @@ def index(
             ensure_seer(opened)
         with progress(json) as show:
             report = opened.index(on_progress=show, captions=captions, image_column=image_column,
-                                  caption_column=caption_column, threads=threads)  # fmt: skip
+                                  caption_column=caption_column, split=split, opening=opening, threads=threads)  # fmt: skip
         if json:
             as_json(_plain(report))
         else:
@@ -96,6 +108,8 @@ def show(
 
     with Store.open(album.expanduser(), store=store and store.expanduser()) as opened:
         pictures = opened.pictures()
+        if duplicates and opened.captions_only:
+            raise AlbumError(f"{album} has captions only: there are no pictures to compare")
         alike = _alike(pictures) if duplicates or json else []
         skips = opened.skipped()
         if json:
@@ -116,7 +130,8 @@ def show(
         if not (skipped or duplicates):
             captions = sum(len(texts) for texts in opened.captions().values())
             files = sum(len(picture.paths) for picture in pictures)
-            print(f"{len(pictures)} pictures in {files} files, {captions} captions, {len(skips)} files skipped")
+            held = "known by their captions only" if opened.captions_only else f"in {files} files"
+            print(f"{len(pictures)} pictures {held}, {captions} captions, {len(skips)} files skipped")
             print(f"encoders: {', '.join(opened.encoders()) or 'none yet'}")
             print(f"index: {opened.home}")
 

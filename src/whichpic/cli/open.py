@@ -49,7 +49,7 @@ def fetching() -> Iterator[Callable[[Progress], None]]:
 
 
 def open_album(folder: Path, *, encoder: str, store: Path | None = None, quiet: bool = False) -> Album:
-    """The album of a folder, its encoder named in one line on standard error."""
+    """The album of a folder or a data set, its encoder named in one line on standard error."""
     from whichpic.api import Album
 
     album = Album.open(folder, encoder=encoder, store=store, fetch=fetch)
@@ -74,7 +74,7 @@ def ensure_seer(album: Album) -> None:
     from whichpic.errors import ModelError
 
     seeing = [name for name in models.expand("bundled") if models.MODELS[name].kind in ("classifier", "detector")]
-    if album.encoder.id.startswith("toy") or all(models.have(name) for name in seeing):
+    if album.store.captions_only or album.encoder.id.startswith("toy") or all(models.have(name) for name in seeing):
         return
     if find_spec("ai_edge_litert") is None:
         note(
@@ -89,7 +89,7 @@ def ensure_seer(album: Album) -> None:
 
 def ensure_indexed(album: Album, *, quiet: bool = False) -> None:
     """Index the album where it never was, so that the first `find` or `talk` just works."""
-    if album.store.vectors(album.encoder.id) is None:
+    if album.encoder.id not in album.store.encoders():
         note("this album is not indexed yet with this encoder; doing it now (Ctrl-C keeps what is done)")
         ensure_seer(album)
         with progress(quiet) as show:

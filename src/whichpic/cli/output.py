@@ -95,13 +95,17 @@ def percent(p: float) -> str:
 
 
 def listing(shown: Sequence[Shown], store: Store, *, pictures: bool = True) -> None:
-    """The list: rank, probability and path of each picture, and the pictures themselves where the terminal shows them."""
+    """The list: rank, probability and path of each picture, and the pictures themselves where the terminal shows them.
+
+    Of an album that has captions only, the first caption stands in for the picture.
+    """
     if pictures:
         strip([each.picture.id for each in shown], store)
     for each in shown:
         path = each.picture.paths[0] if each.picture.paths else each.picture.id
         alike = f"  (+{len(each.alike)} alike)" if each.alike else ""
-        print(f"{each.rank:3d}  {percent(each.p)}  {printable(path)}{alike}")
+        said = f"  {printable(store.captions().get(each.picture.id, ('',))[0][:100])}" if store.captions_only else ""
+        print(f"{each.rank:3d}  {percent(each.p)}  {printable(path)}{alike}{said}")
     sys.stdout.flush()
 
 
@@ -170,7 +174,7 @@ def _lines() -> Callable[[Progress], None]:
 
 def strip(ids: Sequence[str], store: Store, *, most: int = 6) -> None:
     """The first pictures (by id) in one row, where the terminal can show pictures; nothing elsewhere."""
-    how = picture_terminal()
+    how = "none" if store.captions_only else picture_terminal()
     if how == "none" or not ids:
         return
     try:

@@ -219,6 +219,8 @@ class Conversation:
             case "show":
                 if rest.strip():
                     self.k = _number(rest)
+            case "more" | "less" if self.album.store.captions_only:
+                raise SessionError("this album has captions only: no picture is like another; say more in words")
             case "more":
                 session.mark(more=self._pictures(rest))
             case "less":
@@ -274,7 +276,8 @@ class Conversation:
         assert chosen is not None
         picture = self.session.gallery.pictures[self.session.gallery.positions[chosen]]
         turns = len(self.session.events) - 1
-        where = self.album.store.root / picture.paths[0] if picture.paths else chosen
+        known = picture.paths and not self.album.store.captions_only
+        where = self.album.store.root / picture.paths[0] if known else chosen
         counted = f"{turns} 轮" if self.session.language_now == "zh" else f"{turns} turn{'s' if turns != 1 else ''}"
         print(self._text("found", turns=counted, where=printable(str(where))))
 
