@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from whichpic.cli import demo, find, index, models, talk, told
+from whichpic.cli import demo, find, index, models, simulate, talk, told
 
 
 class _Commands(TyperGroup):
@@ -35,6 +35,7 @@ app.command("show")(index.show)
 app.add_typer(models.app, name="models")
 app.command("doctor")(models.doctor)
 app.command("demo")(demo.demo)
+app.command("simulate")(simulate.simulate)
 
 
 def _version(value: bool) -> None:

@@ -133,7 +133,7 @@ class _Watch:
 
     def after(
         self,
-        event: Any,
+        event: Callable[[], None],
         kind: str,
         text: str,
         *,

@@ -1,0 +1,198 @@
+"""From stated settings (a recipe's tables) to what is played: the gallery, the targets, the plan, the header. Called by cli."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from whichpic.dialogue.constants import BeliefSettings
+from whichpic.errors import QueryError
+from whichpic.simulate.parallel import Place, Plan
+from whichpic.simulate.play import PlaySettings
+from whichpic.simulate.targets import by_picture, choose, fingerprint, leaks, read_recorded, read_texts, targets
+from whichpic.simulate.users import Target, UserSettings, user_settings
+
+if TYPE_CHECKING:
+    from whichpic.search.gallery import Gallery
+
+Tables = Mapping[str, Mapping[str, Any]]
+_PLAYED = ("questions", "stop", "shown", "gain")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that can begin: hand its parts to `parallel.simulate`. The header states everything that it depends on."""
+
+    place: Place
+    gallery: Gallery
+    plan: Plan
+    targets: tuple[Target, ...]
+    header: dict[str, Any]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the figures must see first."""
+        return tuple(self.header["warnings"])
+
+
+def merged(*tables: Tables) -> dict[str, dict[str, Any]]:
+    """Tables over each other, the later ones decide; None decides nothing."""
+    result: dict[str, dict[str, Any]] = {}
+    for each in tables:
+        for table, values in each.items():
+            kept = {key: value for key, value in values.items() if value is not None}
+            result[table] = {**result.get(table, {}), **kept}
+    return result
+
+
+def place_of(tables: Tables) -> Place:
+    """Where the gallery is. `path` may be `world:2000`. Raises QueryError where no album is named, or two."""
+    album = tables.get("album", {})
+    path, world = str(album.get("path", "")), _whole(album.get("world", 0), "[album] world")
+    if path.startswith("world:"):
+        number = path.removeprefix("world:")
+        if not number.isdecimal() or not int(number):
+            raise QueryError(f"'{path}' is no drawn world; it is world: and the number of pictures, as in world:2000")
+        path, world = "", int(number)
+    elif path:
+        world = 0
+    if not path and not world:
+        raise QueryError("no album is named: give a folder, a data set of captions, or world:2000")
+    encoder = str(tables.get("session", {}).get("encoder", "auto"))
+    seed = _whole(album.get("world_seed", 0), "[album] world_seed")
+    return Place(path, encoder, album.get("store"), world, seed)
+
+
+def prepare(tables: Tables, *, name: str, gallery: Gallery | None = None) -> Prepared:
+    """Resolve the settings, open the album (unless it is given) and choose the targets.
+
+    Raises QueryError for a setting that makes no sense, and what opening an album and reading captions raise.
+    """
+    place = place_of(tables)
+    plan = _plan(tables)
+    gallery = place.open() if gallery is None else gallery
+    known = _targets(tables, gallery, plan)
+    warnings = leaks(gallery, known) if plan.user.kind == "captions" else ()
+    header = {
+        "name": name,
+        "settings": _stated(tables, place, plan, gallery, known),
+        "album": gallery.version,
+        "pictures": gallery.n,
+        "encoder": gallery.encoder.id,
+        "belief": (plan.belief or BeliefSettings()).to_json(),
+        "warnings": list(warnings),
+    }
+    return Prepared(place, gallery, plan, tuple(known), header)
+
+
+def _stated(
+    tables: Tables, place: Place, plan: Plan, gallery: Gallery, known: Sequence[Target]
+) -> dict[str, dict[str, Any]]:
+    """The resolved settings, defaults included. Files by their names alone: where they lie changes nothing."""
+    play = plan.play
+    files = _files(tables, "album", "captions", "space")
+    album = {"path": Path(place.path).name} if place.path else {"world": place.world, "world_seed": place.world_seed}
+    drawn = {"n": len(known), "fingerprint": fingerprint(known)}
+    folder = tables.get("targets", {}).get("folder")
+    return {
+        "album": {**album, **files},
+        "session": {
+            "encoder": gallery.encoder.id,
+            "asker": play.asker,
+            "chooser": play.chooser,
+            "rewriter": "join",
+            "language": play.language,
+        },
+        "user": {**plan.user.to_json(), **_files(tables, "user", "dialogues")},
+        "opening": {"kind": plan.opening},
+        "targets": {**drawn, "folder": folder} if folder else drawn,
+        "play": {**{key: getattr(play, key) for key in _PLAYED}, "not_found": "ranked", "seed": plan.seed},
+        "score": dict(tables.get("score", {})),
+    }
+
+
+def _files(tables: Tables, table: str, *keys: str) -> dict[str, str]:
+    return {key: Path(tables[table][key]).name for key in keys if key in tables.get(table, {})}
+
+
+def _plan(tables: Tables) -> Plan:
+    session, wished = tables.get("session", {}), tables.get("play", {})
+    if session.get("rewriter", "join") != "join":
+        raise QueryError(f"no rewriter is called '{session['rewriter']}'; there is join")
+    if wished.get("not_found", "ranked") != "ranked":
+        raise QueryError("not_found is 'ranked': every picture of the album has a rank, by counting, however far down")
+    for key, kind in (("questions", int), ("shown", int), ("seed", int), ("stop", str), ("gain", bool)):
+        if not isinstance(wished.get(key, kind()), kind):
+            raise QueryError(f"[play] {key} is a {kind.__name__}, not {wished[key]!r}")
+    play = PlaySettings(
+        **{key: wished[key] for key in _PLAYED if key in wished},
+        **{key: str(session[key]) for key in ("asker", "chooser", "language") if key in session},
+    )
+    about_user = {key: value for key, value in tables.get("user", {}).items() if key != "dialogues"}
+    opening = tables.get("opening", {}).get("kind", "caption")
+    return Plan(play, user_settings(about_user), opening, wished.get("seed", 0), _belief(session.get("belief")))
+
+
+def _belief(wish: Any) -> BeliefSettings | None:
+    """The constants of the belief: a table of those that differ from the defaults, or a JSON file of them; None: defaults."""
+    if wish is None:
+        return None
+    if isinstance(wish, str):
+        try:
+            wish = json.loads(Path(wish).expanduser().read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise QueryError(f"the belief settings {wish} cannot be read: {error}") from None
+    usual = BeliefSettings().to_json()
+    unknown = sorted(set(wish) - set(usual)) if isinstance(wish, dict) else ["a value that is no table"]
+    if unknown:
+        raise QueryError(f"the belief has no setting '{unknown[0]}'; known are: {', '.join(usual)}")
+    both = {key: {**usual[key], **value} if isinstance(value, dict) else value for key, value in wish.items()}
+    return BeliefSettings.from_json({**usual, **both})
+
+
+def _targets(tables: Tables, gallery: Gallery, plan: Plan) -> list[Target]:
+    album, wished = tables.get("album", {}), tables.get("targets", {})
+    captions = recorded = None
+    if "captions" in album:
+        captions = by_picture(gallery, read_texts(album["captions"], album.get("space")))
+    if "dialogues" in tables.get("user", {}):
+        recorded = by_picture(gallery, read_recorded(tables["user"]["dialogues"]))
+    ids = _listed(wished["file"]) if "file" in wished else ()
+    among = _needed(plan.user, gallery, captions, recorded)
+    chosen = choose(gallery, ids=ids, folder=str(wished.get("folder", "")),
+                    n=_whole(wished.get("n", 0), "[targets] n"), seed=plan.seed, among=among)  # fmt: skip
+    return targets(gallery, chosen, captions=captions, recorded=recorded)
+
+
+def _needed(
+    person: UserSettings,
+    gallery: Gallery,
+    captions: Mapping[str, Sequence[str]] | None,
+    recorded: Mapping[str, Sequence[str]] | None,
+) -> Mapping[str, Sequence[str]] | None:
+    """What a target needs to be known of it, for this kind of user."""
+    if person.kind == "replay":
+        if recorded is None:
+            raise QueryError("a replay needs recorded dialogues: --dialogues FILE")
+        return recorded
+    if person.kind == "captions":
+        return gallery.captions if captions is None else captions
+    return None
+
+
+def _listed(path: str | Path) -> tuple[str, ...]:
+    """One id, path or file name per line."""
+    try:
+        lines = Path(path).expanduser().read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise QueryError(f"the targets {path} cannot be read: {error}") from None
+    return tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
+
+
+def _whole(value: Any, what: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise QueryError(f"{what} is a whole number, not {value!r}")
+    return value
