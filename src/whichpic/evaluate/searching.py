@@ -51,7 +51,7 @@ def rank_gallery(
     names = [picture.paths[0] if picture.paths else picture.id for picture in gallery.pictures]
     rows = np.arange(gallery.n) if space is None else _rows(space, known)
     ids = [names[row] for row in rows] if space is None else list(space)
-    known = {name: position for name, position in known.items()} if space is None else _numbered(space)
+    known = known if space is None else _numbered(space)
     stated = {**(settings or {}), "searched by": field.replace("_", " "), "encoder": gallery.encoder.id}
     if field == "pictures":
         if not gallery.indexed.any():
