@@ -94,8 +94,7 @@ def test_a_dialogue_that_ended_early_keeps_its_last_rank_and_says_so() -> None:
 def test_a_target_beyond_the_depth_that_was_retrieved_is_anywhere_in_the_rest() -> None:
     pool, depth = 50_000, 10_000
     ranks = Ranks.carried([[(depth, pool - depth - 1)]], pool=pool, ids=["lost"])
-    assert (ranks.rank("optimistic"), ranks.rank("pessimistic")) == (10_001, 50_000)
-    assert ranks.rank() == 30_000.5
+    assert [ranks.rank(rule).item() for rule in ("optimistic", "pessimistic", "mean")] == [10_001, 50_000, 30_000.5]
 
 
 @pytest.mark.parametrize(
