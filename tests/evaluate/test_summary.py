@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from whichpic.errors import QueryError
 from whichpic.evaluate.ranks import Ranks
@@ -107,6 +109,8 @@ def test_calibration_and_cost_are_of_the_dialogues_that_still_run() -> None:
     assert calibration["ece"] == pytest.approx([0.5, 0, 0.5])
     assert calibration["right"] == pytest.approx([0, 1 / 3, 0])
     assert calibration["coverage"] == pytest.approx([1, 2 / 3, 0])
+    assert (calibration["coverage_low"][0], calibration["coverage_high"][0]) == (1, 1)
+    assert 0 <= calibration["coverage_low"][1] < 2 / 3 < calibration["coverage_high"][1] <= 1
     assert calibration["set_size"] == [9, 2, 5]
     assert calibration["reliability"][1] == {"confidence": [0, 1], "accuracy": [0, 1], "count": [2, 1]}
     assert one["none_fits"]["auroc"] == [1, 0.5, 0]
@@ -144,6 +148,32 @@ def test_runs_are_compared_with_the_first_where_that_makes_sense() -> None:
 def test_the_same_runs_give_the_same_json() -> None:
     first, second = (json.dumps(summarise([run()], samples=100, seed=3), allow_nan=False) for _ in range(2))
     assert first == second
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.data())
+def test_any_dialogues_give_json_that_any_reader_takes(data: st.DataObject) -> None:
+    pool = data.draw(st.integers(1, 30))
+    place = st.integers(0, pool - 1).flatmap(lambda b: st.tuples(st.just(b), st.integers(0, pool - 1 - b)))
+    rows = data.draw(st.lists(st.lists(place, min_size=1, max_size=4), min_size=1, max_size=6))
+    ranks = Ranks.carried(rows, pool=pool, ids=[str(k) for k in range(len(rows))])
+    shape = ranks.better.shape
+    draw = np.random.default_rng(0)
+    whole = run(
+        ranks=ranks, confidence=draw.random(shape), in_set=draw.random(shape) < 0.9, set_size=np.ones(shape, int),
+        fits=draw.random(shape), fits_absent=draw.random(shape), milliseconds=draw.random(shape),
+        relevant=np.ones(len(rows), int), found=np.zeros(shape, int), seen=np.zeros(shape, int),
+    )  # fmt: skip
+    for rule in ("optimistic", "pessimistic", "mean"):
+        summary = summarise([whole], ties=rule, samples=20)
+        assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+        for name, figure in summary["runs"][0]["by_turn"].items():
+            assert len(figure["value"]) == ranks.turns
+            if "@" in name:
+                assert all(0 <= value <= 1 for value in figure["value"])
+        by_turn = summary["runs"][0]["by_turn"]
+        assert by_turn["hits@10"]["value"][0] == by_turn["recall@10"]["value"][0]
+        assert by_turn["hits@10"]["value"] == sorted(by_turn["hits@10"]["value"])
 
 
 def test_one_turn_is_a_summary_too() -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 Bins = Literal["mass", "width"]
+_ROUNDING = 1e-5  # a sum of float32 probabilities may pass 1 by this much
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ def reliability(
     p, came = np.asarray(confidence, dtype=np.float64).ravel(), np.asarray(right, dtype=np.float64).ravel()
     if not len(p) or len(p) != len(came):
         raise QueryError(f"{len(p)} confidences and {len(came)} outcomes: expected as many of both, at least one")
-    if not bool(((p >= 0) & (p <= 1)).all()):
+    if not bool(((p >= 0) & (p <= 1 + _ROUNDING)).all()):
         raise QueryError("a confidence lies outside 0 to 1, or is not a number")
+    p = np.minimum(p, 1.0)
     if equal == "width":
         which = np.searchsorted(np.arange(1, bins) / bins, p, side="left")
     else:

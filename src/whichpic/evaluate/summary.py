@@ -67,8 +67,9 @@ def summarise(
           turns_to_hit {k, new: share whose first hit is at that turn; hit, never: shares; mean: of those that hit;
                       median: of all, null where never}
           calibration {ece (bins of equal mass), ece_width, ece_floor (what a perfectly calibrated system would show),
-                      confidence, right (means), coverage, set_size (mean), set_size_median, reliability: by turn
-                      {confidence, accuracy, count} by bin} | null; only dialogues still running count
+                      confidence, right (means), coverage, coverage_low, coverage_high, set_size (mean),
+                      set_size_median, reliability: by turn {confidence, accuracy, count} by bin} | null; only
+                      dialogues still running count
           none_fits   {auroc, present, absent (means)} | null: evidence that something fits, with and without the target
           cost        {ms, ms_median, ms_p95, tokens, calls} | null; means over dialogues still running
           multi       {recall, f1, recall_low, recall_high} | null
@@ -137,7 +138,7 @@ def _one(run: Run, asked: _Asked) -> dict[str, Any]:
         "ties": _ties(run, asked),
         "harm": _harm(run, asked),
         "turns_to_hit": _turns_to_hit(run, asked),
-        "calibration": _calibration(run),
+        "calibration": _calibration(run, asked),
         "none_fits": _none_fits(run),
         "cost": _cost(run),
         "multi": _multi(run, asked),
@@ -233,12 +234,13 @@ def _turns_to_hit(run: Run, asked: _Asked) -> dict[str, Any]:
     }
 
 
-def _calibration(run: Run) -> dict[str, Any] | None:
+def _calibration(run: Run, asked: _Asked) -> dict[str, Any] | None:
     if run.confidence is None and run.in_set is None and run.set_size is None:
         return None
     played = run.ranks.played
     out: dict[str, Any] = {
         "coverage": _running(run, run.in_set),
+        **_coverage_interval(run, asked),
         "set_size": _running(run, run.set_size),
         "set_size_median": _running(run, run.set_size, quantile=0.5),
         **dict.fromkeys(("ece", "ece_width", "ece_floor", "confidence", "right", "reliability")),
@@ -260,6 +262,21 @@ def _calibration(run: Run) -> dict[str, Any] | None:
         {name: getattr(table, name).tolist() for name in ("confidence", "accuracy", "count")} for table in tables
     ] + missing
     return out
+
+
+def _coverage_interval(run: Run, asked: _Asked) -> dict[str, Any]:
+    if run.in_set is None:
+        return {"coverage_low": None, "coverage_high": None}
+    played = run.ranks.played
+    columns = np.concatenate([run.in_set & played, played], axis=1).astype(np.float64)
+    draws = resampled_means(columns, samples=asked.samples, seed=asked.seed)
+    held, ran = draws[:, : run.ranks.turns], draws[:, run.ranks.turns :]
+    # A sample in which every dialogue had ended counts neither way.
+    share = np.divide(held, ran, out=np.full_like(held, np.nan), where=ran > 0)
+    usable = [share[np.isfinite(share[:, t]), t] for t in range(run.ranks.turns)]
+    ends = [percentiles(each, asked.level) if len(each) else (np.nan, np.nan) for each in usable]
+    low, high = (np.array(side, dtype=np.float64) for side in zip(*ends, strict=True))
+    return {"coverage_low": _listed(low), "coverage_high": _listed(high)}
 
 
 def _none_fits(run: Run) -> dict[str, Any] | None:
