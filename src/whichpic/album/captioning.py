@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from whichpic.album import catalogue, vectors
 from whichpic.album.captions import CaptionFile, attach, find_caption_files, read_spoken
 from whichpic.album.datasets import Reading, companion_of, read_dataset
-from whichpic.errors import CaptionError
+from whichpic.errors import CaptionError, EncoderError
 from whichpic.types import Encoder, Picture
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def caption_matrix(texts: Sequence[str], encoder: Encoder, cache: Path | None) -
     key = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     path = None if cache is None else cache / f"captions-{encoder.id}-{key}.npy"
     if path is not None:
-        with suppress(OSError, ValueError, EOFError):
+        with suppress(OSError, ValueError, EOFError, EncoderError):
             kept: Floats = np.load(path, allow_pickle=False)
             return vectors.checked(kept, len(texts), encoder.id, encoder.dim)
     parts = [
@@ -222,8 +222,12 @@ def caption_matrix(texts: Sequence[str], encoder: Encoder, cache: Path | None) -
     ]
     matrix = np.concatenate(parts) if parts else np.empty((0, encoder.dim), np.float32)
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f".{path.name}.{os.getpid()}.npy")
-        np.save(fresh, matrix, allow_pickle=False)
-        fresh.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(fresh, matrix, allow_pickle=False)
+            fresh.replace(path)
+        except OSError:  # a cache that cannot be written only costs the time again
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
     return matrix

@@ -236,13 +236,18 @@ def _find(path: Path, columns: Sequence[str], wanted: str | None, usual: Sequenc
     raise CaptionError(f"{path} has {missing}; its columns are: {there} (choose with {option})")
 
 
-def _has_caption_header(path: Path) -> bool:
+def header_of(path: Path) -> list[str]:
+    """The columns of a table, by its first line; none where it cannot be read."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = file.readline(10_000)
-        names = {name.lower() for name in _columns(header, _mark(header))}
+        return _columns(header, _mark(header))
     except (OSError, UnicodeDecodeError, csv.Error):
-        return False
+        return []
+
+
+def _has_caption_header(path: Path) -> bool:
+    names = {name.lower() for name in header_of(path)}
     return bool(names & set(IMAGE_COLUMNS)) and bool(names & set(CAPTION_COLUMNS))
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from whichpic.album.captions import header_of
 from whichpic.album.layouts import Content, Entry, load_json, read_json, read_jsonl, read_table
 from whichpic.errors import CaptionError
 from whichpic.types import Fact
@@ -117,11 +118,16 @@ def for_album(path: Path, content: Any, paths: Iterable[str] | None) -> DataSet:
 
 
 def check(path: Path) -> None:
-    """Raise CaptionError where no options could make a data set of this file; tables, of unknown columns, pass."""
+    """Raise CaptionError where no options could make a data set of this file.
+
+    A table passes if it has columns: which they are can be said, and so can the other half of a pair.
+    """
     if path.suffix.lower() in (".json", ".jsonl"):
         content = _content(path, True, None, None)
         if content.kind not in ("names", "texts"):
             _dataset(path, content.entries)
+    elif len(header_of(path)) < 2:
+        raise CaptionError(f"{path} is no table of captions: its first line has no columns for pictures and captions")
 
 
 def relevant(dataset: DataSet) -> dict[str, tuple[str, ...]]:

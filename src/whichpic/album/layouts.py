@@ -152,6 +152,8 @@ def _fact(path: Path, given: Any, where: str) -> Fact:
         raise CaptionError(f"{path}, {where}: the p of {attribute}={value} is a number from 0 to 1")
     if not isinstance(detail, dict | None):
         raise CaptionError(f"{path}, {where}: the detail of {attribute}={value} is an object")
+    if len(json.dumps(detail)) > LONGEST:
+        raise CaptionError(f"{path}, {where}: the detail of {attribute}={value} is longer than {LONGEST} characters")
     count = (detail or {}).get("count", 0)
     if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= 1_000_000:
         raise CaptionError(f"{path}, {where}: the count of {attribute}={value} is a whole number")
