@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from whichpic.cli import demo, find, index, models, simulate, talk, told
+from whichpic.cli import demo, find, index, models, score, simulate, talk, told
 
 
 class _Commands(TyperGroup):
@@ -36,6 +36,7 @@ app.add_typer(models.app, name="models")
 app.command("doctor")(models.doctor)
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
+app.command("score")(score.score)
 
 
 def _version(value: bool) -> None:

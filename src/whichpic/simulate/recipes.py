@@ -22,7 +22,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "play": ("questions", "stop", "not_found", "seed", "shown", "gain"),
     "protocol": (
         "kind", "dialogues", "documents", "captions", "space", "form", "opening", "turns", "base", "not_found", "pool",
-        "split", "field", "published",
+        "split", "field", "published", "tokens", "texts",
     ),
     "score": ("k", "ties", "level"),
 }  # fmt: skip

@@ -77,7 +77,7 @@ def read_navigationir(
     Raises SessionError.
     """
     content = load(path) if content is None else content
-    found = _bare(content)
+    found = bare_ranks(content)
     bare = found is not None
     if found is None:
         rows = records(path, content)
@@ -132,11 +132,11 @@ def read_merlin(
                shown=tuple(each[:length] for each in shown))  # fmt: skip
 
 
-def rank_changes(ranks: Ranks, *, k: int = 10, ties: Ties = "mean") -> dict[str, float]:
+def rank_changes(ranks: Ranks, *, k: int = 10, ties: Ties = "mean") -> dict[str, float | None]:
     """What became of the first list by the last turn: median rank before and after, and shares of all dialogues.
 
     better, same, worse: the target's rank against turn 0. entered, left: among those whose target was outside the
-    first k at turn 0, the share that ended inside; and the reverse, among those that began inside. nan for none.
+    first k at turn 0, the share that ended inside; and the reverse, among those that began inside; None where there are none.
     """
     rank = ranks.rank(ties)
     first, last = rank[:, 0], rank[:, -1]
@@ -147,8 +147,8 @@ def rank_changes(ranks: Ranks, *, k: int = 10, ties: Ties = "mean") -> dict[str,
         "better": float((last < first).mean()),
         "same": float((last == first).mean()),
         "worse": float((last > first).mean()),
-        "entered": float((last[outside] <= k).mean()) if outside.any() else float("nan"),
-        "left": float((last[~outside] > k).mean()) if not outside.all() else float("nan"),
+        "entered": float((last[outside] <= k).mean()) if outside.any() else None,
+        "left": float((last[~outside] > k).mean()) if not outside.all() else None,
     }
 
 
@@ -186,7 +186,7 @@ def _run(
     )
 
 
-def _bare(content: Any) -> list[list[Any]] | None:
+def bare_ranks(content: Any) -> list[list[Any]] | None:
     """A list of ranks, or of lists of ranks, or such lists by name; None for records."""
     if isinstance(content, dict) and content and all(isinstance(value, list) for value in content.values()):
         columns = {key: field(content, names) for key, names in (("old", _OLD), ("new", _NEW))}
