@@ -35,8 +35,9 @@ def called(metric: str) -> str:
 def by_turn_table(run: Summary, k: int, beside: Sequence[Published] = ()) -> Table:
     """A run by turn: Recall@K with its interval, Hits, MRR, NDCG, ranks, BRI and chance; published systems beside it."""
     recall, hits = f"recall@{k}", f"hits@{k}"
-    metrics = (recall, hits, f"mrr@{k}", f"ndcg@{k}", "mean_rank", "median_rank", "bri")
     measured, chance = run["by_turn"], run["chance"]
+    others = [name for name in measured if name.startswith("recall@") and name != recall]
+    metrics = (*others, recall, hits, f"mrr@{k}", f"ndcg@{k}", "mean_rank", "median_rank", "bri")
     theirs = [(system, metric) for system in beside for metric in (recall, hits) if metric in system.by_turn]
     rows = []
     for turn in range(run["turns"]):
@@ -89,20 +90,8 @@ def _cell(cell: Cell) -> str:
 
 def remarks(run: Summary, k: int) -> list[str]:
     """What stands below the table: harm, change of ranks, hits, ties, calibration, several targets and cost."""
-    harm, hit, ties = run["harm"], run["turns_to_hit"], run["ties"]
-    lines = [
-        f"harm: {_p(harm['lost_overall'])} of the targets in the top {k} were lost from a turn to the next (at worst "
-        f"{_p(harm['lost_worst'])}), {_p(harm['ended_worse'])} of the dialogues ended worse than they began, "
-        f"{_p(harm['found_then_lost'])} had the target in the top {k} and lost it"
-    ]
-    if changes := run.get("changes"):
-        lines.append(
-            f"first to last turn: median rank {changes['median_before']:g} to {changes['median_after']:g}; better "
-            f"{_p(changes['better'])}, same {_p(changes['same'])}, worse {_p(changes['worse'])}; of the targets outside "
-            f"the top {k} {_p(changes['entered'])} entered it, of those inside {_p(changes['left'])} left it"
-        )
-    reached = "" if hit["mean"] is None else f", after {hit['mean']:.2f} turns on average"
-    lines.append(f"turns to the top {k}: {_p(hit['hit'])} got there{reached}; {_p(hit['never'])} never")
+    ties = run["ties"]
+    lines = _over_turns(run, k) if run["turns"] > 1 else []
     if ties["flagged"]:
         last = [figure(ties[rule][-1], f"recall@{k}") for rule in ("optimistic", "mean", "pessimistic")]
         lines.append(
@@ -122,6 +111,23 @@ def remarks(run: Summary, k: int) -> list[str]:
         if told:
             lines.append(f"cost by turn: {'; '.join(told)}")
     return lines
+
+
+def _over_turns(run: Summary, k: int) -> list[str]:
+    harm, hit, changes = run["harm"], run["turns_to_hit"], run.get("changes")
+    lines = [
+        f"harm: {_p(harm['lost_overall'])} of the targets in the top {k} were lost from a turn to the next (at worst "
+        f"{_p(harm['lost_worst'])}), {_p(harm['ended_worse'])} of the dialogues ended worse than they began, "
+        f"{_p(harm['found_then_lost'])} had the target in the top {k} and lost it"
+    ]
+    if changes:
+        lines.append(
+            f"first to last turn: median rank {changes['median_before']:g} to {changes['median_after']:g}; better "
+            f"{_p(changes['better'])}, same {_p(changes['same'])}, worse {_p(changes['worse'])}; of the targets outside "
+            f"the top {k} {_p(changes['entered'])} entered it, of those inside {_p(changes['left'])} left it"
+        )
+    reached = "" if hit["mean"] is None else f", after {hit['mean']:.2f} turns on average"
+    return [*lines, f"turns to the top {k}: {_p(hit['hit'])} got there{reached}; {_p(hit['never'])} never"]
 
 
 def _p(value: float | None) -> str:

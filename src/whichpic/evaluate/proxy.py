@@ -142,15 +142,18 @@ def stated_settings(
 ) -> dict[str, Any]:
     """What a reader must know of any recorded dialogues that are ranked over all pictures."""
     turns = max(len(dialogue.rounds) for dialogue in dialogues)
-    return {
+    stated = dict(settings or {})
+    general = {
         "corpus": corpus_of(ids),
         "opening": "the first text of each dialogue",
         "turns": turns,
         "query": "all rounds so far, joined by a comma" if form == "joined" else "the round's text alone",
         "stop": "never: every round is searched",
         "never found": "cannot be: every picture is ranked",
-        **(settings or {}),
     }
+    if turns == 1:
+        general = {key: value for key, value in general.items() if key not in ("query", "stop")}
+    return stated | {key: value for key, value in general.items() if key not in stated}
 
 
 def worst_shown(

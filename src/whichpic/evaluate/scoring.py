@@ -130,7 +130,7 @@ def read_runs(
     runs: list[Run] = []
     galleries: dict[str, Gallery] = {}
     for path in _files(paths):
-        kind, content = (protocol.kind, None) if protocol.kind else recognise(path)
+        kind, content = (protocol.kind, None) if protocol.kind else recognise(path, captions=protocol.captions)
         if kind == "merlin":
             logs.append(path)
         elif kind in RECORDED:
@@ -146,8 +146,13 @@ def read_runs(
     return [replace(run, name=name) for run, name in zip(runs, files.named([run.name for run in runs]), strict=True)]
 
 
-def recognise(path: Path) -> tuple[str, Any]:
-    """What a file is, one of KINDS, by its content, and the content, so that it is read once. Raises SessionError."""
+def recognise(path: Path, *, captions: Path | None = None) -> tuple[str, Any]:
+    """What a file is, one of KINDS, by its content, and the content, so that it is read once.
+
+    captions: the captions that belong to a list of names. Raises SessionError.
+    """
+    from whichpic.album.datasets import companion_of
+
     if path.suffix.lower() in (".csv", ".tsv", ".txt"):
         return "captions", None
     content = files.load(path)
@@ -157,7 +162,12 @@ def recognise(path: Path) -> tuple[str, Any]:
     if isinstance(first, dict) and "whichpic_report" in first:
         raise SessionError(f"{path} is a summary already; make a page of it with: whichpic report")
     if isinstance(first, str):
-        raise SessionError(f"{path} is a list of names: the pictures searched are given by --space FILE")
+        if captions is None and companion_of(path) is None:
+            raise SessionError(
+                f"{path} is a list of names: name it with --space where dialogues search it, or name the captions that "
+                "belong to it with --captions"
+            )
+        return "captions", None
     if ranked.bare_ranks(content) is not None:
         return "navigationir", content
     if isinstance(content, dict) and ({"images", "annotations", "videos", "sentences"} & set(content)):
