@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from whichpic.evaluate import plots, tables
 from whichpic.evaluate.plots import Axes, Series
@@ -45,14 +44,14 @@ def page(
         "paste": _paste(summary, runs, language),
     }
     there = [name for name, content in sections.items() if content]
-    title = plain(", ".join(str(run.get("name", "")) for run in runs[:4])) + (" …" if len(runs) > 4 else "")
+    title = plain(" · ".join(str(run.get("name", "")) for run in runs[:4])) + (" …" if len(runs) > 4 else "")
     body = "\n".join(
         f'<section id="{name}" aria-labelledby="h-{name}">\n<h2 id="h-{name}">{escape(say(f"heading.{name}", language))}</h2>\n'
         f"{sections[name]}\n</section>"
         for name in there
     )
     links = "".join(f'<li><a href="#{name}">{escape(say(f"heading.{name}", language))}</a></li>' for name in there)
-    leads = "".join(f'<p class="lead">{escape(_lead(run, language))}</p>' for run in runs[:3] if _lead(run, language))
+    lead = _lead(runs[0], language) if len(runs) == 1 else say("lead.several", language, n=len(runs))
     foot = say("rows.note", language, rows=rows) if rows else say("rows.only", language)
     style = (Path(__file__).parents[1] / "data" / "report.css").read_text(encoding="utf-8")
     return (
@@ -62,7 +61,8 @@ def page(
         f"<title>{escape(title)} · {escape(say('title', language))}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
         f'<a class="skip" href="#content">{escape(say("skip", language))}</a>\n{shown.sprite()}\n'
         f'<header class="top">\n<p class="eyebrow">{escape(say("title", language))}</p>\n<h1><bdi>{escape(title)}</bdi></h1>\n'
-        f"{leads}\n{_warnings(summary, language)}\n"
+        f'<p class="lead">{escape(lead)}</p>\n'
+        f"{_warnings(summary, language)}\n"
         f'<nav aria-label="{escape(say("contents", language))}"><ul>{links}</ul></nav>\n</header>\n'
         f'<main id="content">\n{body}\n</main>\n<footer><p>{escape(foot)}</p></footer>\n</body>\n</html>\n'
     )
@@ -97,7 +97,10 @@ def _warnings(summary: Summary, language: Language) -> str:
         return f'<p class="fine">{escape(say("warnings.none", language))}</p>'
     listed = "".join(f"<li><bdi>{escape(each)}</bdi></li>" for each in found)
     heading = escape(say("heading.warnings", language))
-    return f'<section class="warnings" aria-labelledby="h-warnings"><h2 id="h-warnings">{heading}</h2><ul>{listed}</ul></section>'
+    return (
+        f'<section class="warnings" aria-labelledby="h-warnings"><h2 id="h-warnings">{heading}</h2>'
+        f"<ul>{listed}</ul></section>"
+    )
 
 
 def _lead(run: Summary, language: Language) -> str:
@@ -106,9 +109,9 @@ def _lead(run: Summary, language: Language) -> str:
     first, last = tables.at(values, 0), tables.at(values, -1)
     if first is None or last is None:
         return ""
-    return say("lead.better", language, name=plain(run.get("name", "")), turns=len(values) - 1, recall=name_of(metric, language),
-               first=number(first, metric), last=number(last, metric), dialogues=f"{run.get('dialogues', 0):,}",
-               pool=f"{run.get('pool', 0):,}")  # fmt: skip
+    values_said = {"first": number(first, metric), "last": number(last, metric), "recall": name_of(metric, language)}
+    return say("lead.one", language, turns=len(values) - 1, dialogues=f"{run.get('dialogues', 0):,}",
+               pool=f"{run.get('pool', 0):,}", **values_said)  # fmt: skip
 
 
 def _settings(runs: Sequence[Summary], language: Language) -> str:
@@ -224,10 +227,14 @@ def _series(runs: Sequence[Summary], published: Sequence[Published], metric: str
 
 def _legend(runs: Sequence[Summary], published: Sequence[Published], language: Language) -> str:
     items = [f"<li>{plots.key(k)}<bdi>{escape(run.get('name', ''))}</bdi></li>" for k, run in enumerate(runs)]
-    for k, system in enumerate(published):
-        source = escape(say("legend.published", language, source=system.source))
-        items.append(f"<li>{plots.key(k, published=True)}<span>{escape(system.name)} ({source})</span></li>")
-    return f'<ul class="legend">{"".join(items)}</ul>\n'
+    html = f'<ul class="legend">{"".join(items)}</ul>\n'
+    if published:
+        others = [
+            f"<li>{plots.key(k, published=True)}<span>{escape(system.name)} <small>{escape(system.source)}</small></span></li>"
+            for k, system in enumerate(published)
+        ]
+        html += f'<p class="note">{escape(say("legend.published", language))}</p>\n<ul class="legend">{"".join(others)}</ul>\n'
+    return html
 
 
 def _by_run(
@@ -282,7 +289,7 @@ def _calibration(runs: Sequence[Summary], language: Language) -> str:
     # With one run, what chance alone would give a system that is calibrated: few dialogues look worse than they are.
     floor = ((runs[0].get("calibration") or {}).get("ece_floor") or ()) if len(runs) == 1 else ()
     names = {
-        "ece": ("ece", Axes(_teller("ece"), from_zero=True, across=across, chance=floor,
+        "ece": ("ece_floor" if floor else "ece", Axes(_teller("ece"), from_zero=True, across=across, chance=floor,
                             chance_name=say("plot.floor", language))),
         "coverage": ("coverage", Axes(_teller("coverage"), limits=_coverage_limits(runs), band=(0.88, 0.92),
                                       across=across)),
@@ -313,25 +320,19 @@ def _reliability(runs: Sequence[Summary], language: Language) -> list[str]:
     figures = []
     for run in runs:
         turns = (run.get("calibration") or {}).get("reliability") or ()
-        curves = []
-        for turn in sorted({0, len(turns) // 2, len(turns) - 1} if turns else ()):
-            points = _points(turns[turn])
-            if points:
-                curves.append((f"{say('turn', language)} {turn}", points))
+        there = [turn for turn, bins in enumerate(turns) if bins]
+        read = sorted({there[0], there[len(there) // 2], there[-1]} if there else ())
+        curves = [(f"{say('turn', language)} {turn}", _points(turns[turn])) for turn in read]
         if curves:
-            about = say("about.reliability", language)
+            about = say("about.reliability", language, turns=", ".join(map(str, read)))
             name = say("plot.reliability", language) + (f": {plain(run.get('name', ''))}" if len(runs) > 1 else "")
             axes = Axes(lambda value: f"{100 * value:.0f}", across=say("plot.confidence", language))
             figures.append(_figure(name, about, plots.reliability(name, about, curves, axes)))
     return figures
 
 
-def _points(table: Any) -> list[tuple[float, float]]:
-    """(confidence, accuracy) of the bins that hold something."""
-    bins = list(zip(table["confidence"], table["accuracy"], strict=False)) if isinstance(table, Mapping) else [
-        (each["confidence"], each["accuracy"]) for each in table or ()
-    ]  # fmt: skip
-    return [(float(x), float(y)) for x, y in bins if x is not None and y is not None]
+def _points(bins: Mapping[str, Sequence[float]]) -> list[tuple[float, float]]:
+    return list(zip(bins["confidence"], bins["accuracy"], strict=True))
 
 
 def _cost(runs: Sequence[Summary], language: Language) -> str:
@@ -365,7 +366,7 @@ def _comparisons(summary: Summary, language: Language) -> str:
                 continue
             series = Series(f"{second} − {first}", *(list(each.get(n) or ()) for n in ("difference", "low", "high")))
             axes = Axes(_signed(metric), across=say("turns.axis", language))
-            about = say("about.difference_down" if metric == "bri" else "about.difference", language)
+            about = say(f"about.difference.{tables.kind_of(metric)}", language)
             title = name_of(metric, language)
             chart = plots.differences(title, _reading([series], axes, about, language), series, axes)
             figures.append(_figure(title, about, chart))

@@ -76,12 +76,15 @@ def limits(series: Sequence[Series], *, scale: Scale = "linear", from_zero: bool
         below, above = [s for s in steps if s <= low], [s for s in steps if s >= high and s > low]
         return float(below[-1] if below else 1), float(above[0] if above else high * 2)
     low = min(low, 0.0) if from_zero or 0 < low < 0.25 * high else low
-    step = _step(max(high - low, 1e-9 + 0.02 * abs(high)))
-    return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step or step
+    high = max(high, low + 0.02 * max(abs(high), 1.0))  # all the same: a line in an honest, small domain
+    for _ in range(2):  # round ends make the domain longer, which may ask for a coarser step
+        step = _step(high - low)
+        low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    return low, high
 
 
 def _step(span: float) -> float:
-    rough = span / 4
+    rough = span / 4.5
     ten: float = 10 ** math.floor(math.log10(rough))
     return next(ten * each for each in (1, 2, 2.5, 5, 10) if ten * each >= rough - 1e-12)
 
@@ -91,8 +94,8 @@ def _ticks(low: float, high: float, scale: Scale) -> list[float]:
         steps = [float(a * 10**k) for k in range(9) for a in (1, 2, 5) if low <= a * 10**k <= high]
         return steps if len(steps) <= 7 else [each for each in steps if math.log10(each) % 1 < 1e-9]
     step = _step(high - low)
-    count = round((high - low) / step)
-    return [low + k * step for k in range(count + 1) if low + k * step <= high + 1e-9]
+    first = math.ceil(low / step - 1e-9)
+    return [k * step for k in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def lines(title: str, about: str, series: Sequence[Series], axes: Axes) -> str:
@@ -238,7 +241,7 @@ def _line(series: Series, frame: _Frame, axes: Axes) -> str:
             value = series.values[k] or 0.0
             label = f"{series.name}, {x}: {axes.say(value)}"
             if series.published:
-                parts.append(_unseen(frame.across(x), frame.up(value), label))
+                parts.append(_mark(frame.across(x), frame.up(value), label, seen=len(run) < 5))
             else:
                 parts.append(_dot(frame.across(x), frame.up(value), series.place, label))
     return "".join(parts)
@@ -264,8 +267,10 @@ def _dot(x: float, y: float, place: int, label: str, radius: float = 2.4) -> str
     return f'<polygon class="{colour}" points="{points}">{said}</polygon>'
 
 
-def _unseen(x: float, y: float, label: str) -> str:
-    return f'<circle class="unseen" cx="{x:.1f}" cy="{y:.1f}" r="5"><title>{escape(label)}</title></circle>'
+def _mark(x: float, y: float, label: str, *, seen: bool) -> str:
+    """Where a published figure stands: seen where there are few, since a line between two of them is a guess."""
+    kind, r = ("hollow", 2.6) if seen else ("unseen", 5)
+    return f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{r}"><title>{escape(label)}</title></circle>'
 
 
 def _ends(series: Sequence[Series], frame: _Frame, axes: Axes) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from whichpic.evaluate.published import comparable_systems
 from whichpic.evaluate.worse import Look
 
 if TYPE_CHECKING:
-    from whichpic.api import Album
+    from whichpic.album.store import Store
     from whichpic.evaluate.published import Published
     from whichpic.evaluate.run import Run
     from whichpic.evaluate.tables import Language
@@ -100,6 +101,16 @@ def read_summary(path: str | Path) -> dict[str, Any]:
     return dict(summary)
 
 
+def is_summary(path: str | Path) -> bool:
+    """Whether a file looks like a summary.json, and not like dialogues; one that cannot be read is none."""
+    try:
+        with Path(path).open("rb") as file:
+            begin = file.read(200)
+    except OSError:
+        return False
+    return b'"whichpic_dialogues"' not in begin and (b'"whichpic_report"' in begin or Path(path).suffix == ".json")
+
+
 def joined(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Several summaries as one. Runs of different summaries are not compared: that takes their dialogues.
 
@@ -151,8 +162,7 @@ def _rows(runs: Sequence[Run]) -> dict[str, list[Any]]:
 
 def _write_rows(rows: Mapping[str, list[Any]], folder: Path) -> Path:
     try:
-        import pyarrow
-        from pyarrow import parquet
+        pyarrow, parquet = (import_module(name) for name in ("pyarrow", "pyarrow.parquet"))
     except ImportError:
         return _write_csv(rows, folder / "rows.csv")
     path = folder / "rows.parquet"
@@ -179,43 +189,44 @@ def _encodable(text: str) -> str:
 # -- pictures -----------------------------------------------------------------------------------------------------
 
 
-def looks_of(album: Album) -> Looks:
+def looks_of(store: Store) -> Looks:
     """What can be seen of an album's pictures, for `write_report`: thumbnails, or captions where it has no more."""
-    known = {picture.id: picture for picture in album.store.pictures()}
-    captions = album.store.captions()
+    known = {picture.id: picture for picture in store.pictures()}
+    captions = store.captions()
 
     def look(picture: str) -> Look | None:
         if picture not in known:
             return None
         said = captions.get(picture) or ()
         name = known[picture].paths[0] if known[picture].paths else picture
-        return Look(name, said[0] if said else "", _jpeg(album, picture))
+        return Look(name, said[0] if said else "", _jpeg(store, picture))
 
     return look
 
 
-def _jpeg(album: Album, picture: str) -> bytes | None:
+def _jpeg(store: Store, picture: str) -> bytes | None:
     from whichpic.errors import WhichpicError
 
     try:
-        return album.store.thumbnail(picture, _SIDE).read_bytes()
+        return None if store.captions_only else store.thumbnail(picture, _SIDE).read_bytes()
     except (OSError, WhichpicError):
         return None  # the file was moved since, or there never was one
 
 
-def looks_of_world(n: int, seed: int = 0) -> Looks:
-    """What can be seen of the drawn world's pictures: they are drawn again."""
+def looks_of_world() -> Looks:
+    """What can be seen of the drawn world's pictures: their ids say which they are, and they are drawn again."""
     import io
+    import re
 
-    from whichpic.simulate import scenes
-
-    known = {each.id: each for each in (scenes.scene(seed, k) for k in range(n))}
+    from whichpic.simulate import drawing, scenes
 
     def look(picture: str) -> Look | None:
-        if picture not in known:
+        match = re.fullmatch(r"drawn-(\d{1,18})-(\d{6,9})", picture)
+        if match is None or int(match[2]) >= scenes.capacity():
             return None
+        seen = scenes.scene(int(match[1]), int(match[2]))
         buffer = io.BytesIO()
-        scenes.draw(known[picture], side=_SIDE).convert("RGB").save(buffer, "JPEG", quality=80)
-        return Look(picture, scenes.captions_of(known[picture], 1)[0], buffer.getvalue())
+        drawing.draw(seen, side=_SIDE).convert("RGB").save(buffer, "JPEG", quality=80)
+        return Look(picture, scenes.captions_of(seen, 1)[0], buffer.getvalue())
 
     return look

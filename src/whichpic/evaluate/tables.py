@@ -91,9 +91,10 @@ def number(value: float | None, metric: str, *, sign: bool = False) -> str:
     """A value as the report prints it: shares in percent, ranks and costs with as many digits as they carry."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    plus = "+" if sign else ""
+    plus = "+" if sign and value else ""
     if is_share(metric):
-        return _minus(f"{100 * value:{plus}.1f}")
+        digits = 2 if 0 < abs(value) < 0.0005 else 1  # the chance level of a large pool
+        return _minus(f"{100 * value:{plus}.{digits}f}")
     kind = kind_of(metric)
     if kind in {"mean_rank", "median_rank", "set_size", "turns", "tokens", "calls", "milliseconds"}:
         digits = 0 if abs(value) >= 1000 or (value == int(value) and kind != "mean_rank") else 1
