@@ -185,10 +185,42 @@ def test_an_unindexed_album_is_indexed_on_the_way(tmp_path: Path, home: Path) ->
     assert found.returncode == 0 and "not indexed yet" in found.stderr and "0002.png" in found.stdout.splitlines()[0]
 
 
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Path:
+    """A data set of captions, without a picture on this machine."""
+    file = tmp_path_factory.mktemp("said") / "said.jsonl"
+    colours = ("red", "green", "blue", "yellow")
+    lines = [{"id": f"val/{k}.jpg", "captions": [f"a {colours[k % 4]} thing, number {k}"]} for k in range(12)]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    done = run("index", str(file), home=home)
+    assert done.returncode == 0 and "12 pictures, 12 captions (12 added)" in done.stdout, done.stderr
+    return file
+
+
+def test_captions_alone_are_an_album(said: Path, home: Path) -> None:
+    found = run("find", str(said), "red", "-k", "3", home=home).stdout.splitlines()
+    assert all(re.fullmatch(r" +\d +.*% +val/(0|4|8)\.jpg +a red thing, number \d", line) for line in found), found
+    assert "12 pictures known by their captions only, 12 captions" in run("show", str(said), home=home).stdout
+    assert json.loads(run("index", str(said), "--json", home=home).stdout)["unchanged"] == 12
+
+
+def test_talk_about_captions_alone(said: Path, home: Path) -> None:
+    lines = "something red\n/why 1\n/more 1\n/like x.jpg\nnumber 4\n/this 1\n"
+    done = run("talk", str(said), home=home, stdin=lines, WHICHPIC_PICTURES="blocks")
+    assert done.returncode == 0 and "found, after 2 turns: val/4.jpg" in done.stdout, done.stderr
+    told = [line for line in done.stderr.splitlines() if line.startswith("  ")]
+    assert len(told) == 2 and all("captions only" in line for line in told)
+
+
 BAD = {
     "no such folder": (["index", "{tmp}/nowhere"], "no such folder"),
     "a file for a folder": (["index", "{album}/broken.jpg"], "not a folder"),
     "an empty folder": (["index", "{tmp}"], "no picture"),
+    "no picture to compare": (["show", "{said}", "--duplicates"], "has captions only"),
+    "a picture where captions are": (["find", "{said}", "--like", "{album}/second/0000.png"], "has captions only"),
+    "no such split": (["index", "{said}", "--split", "dev"], "no split 'dev'"),
+    "a split of a folder": (["index", "{album}", "--split", "test"], "is a folder of pictures"),
+    "a data set that is none": (["index", "{captions}.json"], "not JSON"),
     "an unknown encoder": (["find", "{album}", "red", "--encoder", "best"], "no encoder is called 'best'"),
     "nothing to find": (["find", "{album}"], "nothing to look for"),
     "an odd filter": (["find", "{album}", "red", "--where", "colour>3"], "colour"),
@@ -208,14 +240,15 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_line_and_exit_code_2(case: str, album: Path, home: Path, tmp_path: Path) -> None:
+def test_bad_input_is_one_line_and_exit_code_2(case: str, album: Path, said: Path, home: Path, tmp_path: Path) -> None:
     (tmp_path / "captions").mkdir()
     captions = tmp_path / "captions" / "c.csv"
     captions.write_text("image,caption\n0000.png,a red thing\n")
+    captions.with_name("c.csv.json").write_text("{")
     empty = tmp_path / "empty"
     empty.mkdir()
     words, expected = BAD[case]
-    done = run(*[word.format(tmp=empty, album=album, captions=captions) for word in words], home=home)
+    done = run(*[word.format(tmp=empty, album=album, captions=captions, said=said) for word in words], home=home)
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert expected in done.stderr and "Traceback" not in done.stderr
     if case not in ("an option that is no number", "no picture at all"):  # typer's own words
