@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from whichpic.cli import demo, find, index, models, report, score, simulate, talk, told
+from whichpic.cli import demo, find, index, models, report, scenes, score, simulate, talk, told
 
 
 class _Commands(TyperGroup):
@@ -35,6 +35,7 @@ app.command("show")(index.show)
 app.add_typer(models.app, name="models")
 app.command("doctor")(models.doctor)
 app.command("demo")(demo.demo)
+app.command("scenes")(scenes.scenes)
 app.command("simulate")(simulate.simulate)
 app.command("score")(score.score)
 app.command("report")(report.report)

@@ -1,7 +1,7 @@
 """What a drawn world is made of: places, things with their colours, and where things stand. Called by scenes and drawing.
 
-No thing here is a kind of another (a dog is no cat, but a penguin would be a bird), so that "how many birds?" has one
-answer. Boxes are (left, top, right, bottom) as fractions of the picture, 0 at the top left.
+No thing here is a kind of another (a penguin would be a bird), so that "how many birds?" has one answer; and no colour
+makes another thing of it (a yellow butterfly is a species). Boxes are (left, top, right, bottom) as fractions of the picture, 0 at the top left.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ HORIZON, FLOOR = 0.46, 0.54
 _SIDES = {"small": 0.115, "middle": 0.185, "large": 0.34}
 _WIDEST = 0.40
 _COLUMN = 0.36
+_DEEPEST = 0.06  # half of how far behind each other the members of a group stand
 
 PLACES = {
     "beach": "outdoors", "harbor": "outdoors", "field": "outdoors", "park": "outdoors", "forest": "outdoors",
@@ -29,6 +30,8 @@ PLACES = {
 SCENES = tuple(PLACES)
 _OUT = tuple(place for place in SCENES if PLACES[place] == "outdoors")
 _IN = tuple(place for place in SCENES if PLACES[place] == "indoors")
+OPEN = ("beach", "harbor", "field", "desert", "snow")
+"""Places where a low sun can be seen."""
 _LAWN = ("field", "park", "forest", "mountain")
 _WATER = ("beach", "harbor")
 _DRY = tuple(place for place in _OUT if place != "harbor")
@@ -66,13 +69,13 @@ _ALL = (
     Thing("dog", 1.25, _FUR),
     Thing("cat", 0.95, _FUR),
     Thing("rabbit", 0.80, ("brown", "white", "grey", "black"), _OUT),
-    Thing("horse", 1.15, ("brown", "black", "white", "grey"), _DRY),
+    Thing("horse", 1.15, ("black", "white", "grey", "orange"), _DRY),
     Thing("sheep", 1.25, ("white", "black", "brown"), _LAWN),
     Thing("elephant", 1.30, ("grey", "pink", "blue"), _DRY),
     Thing("turtle", 1.70, ("green", "brown", "yellow"), ("beach", "harbor", "park", "desert")),
     Thing("fish", 1.80, ("red", "blue", "orange", "yellow", "grey"), (*_WATER, "kitchen")),
     Thing("bird", 1.40, ("blue", "red", "yellow", "black", "white"), _OUT, AIR),
-    Thing("butterfly", 1.15, _GAY, (*_LAWN, *_IN), AIR),
+    Thing("butterfly", 1.15, ("red", "green", "purple", "pink", "orange"), (*_LAWN, *_IN), AIR),
     Thing("car", 2.00, _PAINT, _OUT),
     Thing("bus", 2.05, _PAINT, ("street", "harbor", "desert", "park")),
     Thing("truck", 1.90, _PAINT, ("street", "harbor", "desert", "field")),
@@ -87,7 +90,7 @@ _ALL = (
     Thing("tree", 0.80, ("green", "orange", "yellow"), ("field", "mountain", "street", "snow", "harbor")),
     Thing("flower", 0.55, _PETALS),
     Thing("mushroom", 0.90, ("red", "brown", "orange", "purple"), _LAWN),
-    Thing("snowman", 0.62, ("red", "blue", "green", "yellow"), ("snow",)),
+    Thing("snowman", 0.62, ("white",), ("snow",)),
     Thing("umbrella", 1.00, _GAY),
     Thing("ball", 1.00, _GAY),
     Thing("bench", 1.60, ("brown", "green", "red", "white"), ("beach", "harbor", "park", "mountain", "street")),
@@ -98,7 +101,7 @@ _ALL = (
     Thing("book", 1.15, ("red", "blue", "green", "brown", "purple")),
     Thing("cup", 1.15, ("red", "blue", "green", "white", "yellow"), (*_IN, "park", "beach")),
     Thing("cake", 1.20, ("pink", "brown", "yellow", "white"), (*_IN, "park")),
-    Thing("apple", 0.95, ("red", "green", "yellow"), (*_IN, *_LAWN)),
+    Thing("apple", 0.95, ("red", "yellow", "orange"), (*_IN, *_LAWN)),
     Thing("guitar", 0.48, ("brown", "red", "black", "blue"), (*_IN, "beach", "park", "street")),
     Thing("suitcase", 1.10, ("brown", "red", "blue", "black", "green"), (*_IN, "street", "harbor", "desert")),
     Thing("hat", 1.45, ("black", "red", "brown", "blue", "yellow"), (*_IN, "beach", "street")),
@@ -110,20 +113,20 @@ SHOWN = frozenset({"window", "oven", "couch", "bed", "sun", "moon"})
 """Of the background, what nothing may cover."""
 _WINDOW: Box = (-0.13, 0.06, 0.13, 0.31)
 _TREES = tuple((x - 0.10, top, x + 0.10, 0.50) for x, top in
-               ((0.05, 0.06), (0.24, 0.13), (0.42, 0.08), (0.60, 0.14), (0.78, 0.07), (0.95, 0.12)))  # fmt: skip
-_BUILDINGS = ((0.00, 0.16, 0.20, HORIZON), (0.20, 0.24, 0.42, HORIZON), (0.42, 0.12, 0.58, HORIZON),
-              (0.58, 0.26, 0.80, HORIZON), (0.80, 0.18, 1.00, HORIZON))  # fmt: skip
+               ((0.05, 0.17), (0.24, 0.23), (0.42, 0.18), (0.60, 0.24), (0.78, 0.17), (0.95, 0.22)))  # fmt: skip
+_BUILDINGS = ((0.00, 0.20, 0.20, HORIZON), (0.20, 0.28, 0.42, HORIZON), (0.42, 0.19, 0.58, HORIZON),
+              (0.58, 0.30, 0.80, HORIZON), (0.80, 0.22, 1.00, HORIZON))  # fmt: skip
 FURNISHED = {
     "beach": Furnishing(features=("sea",)),
     "harbor": Furnishing(features=("sea",)),
     "field": Furnishing(),
-    "park": Furnishing(fixed={"tree": ((0.00, 0.18, 0.20, 0.50), (0.80, 0.16, 1.00, 0.50))}),
+    "park": Furnishing(fixed={"tree": ((0.00, 0.20, 0.20, 0.50), (0.80, 0.19, 1.00, 0.50))}),
     "forest": Furnishing(fixed={"tree": _TREES}),
     "mountain": Furnishing(),
     "desert": Furnishing(),
     "snow": Furnishing(),
     "street": Furnishing(fixed={"building": _BUILDINGS}, features=("road",)),
-    "kitchen": Furnishing({"window": (_WINDOW,), "oven": ((-0.10, 0.385, 0.10, 0.60),)}, features=("cabinet",)),
+    "kitchen": Furnishing({"window": (_WINDOW,), "oven": ((-0.10, 0.345, 0.10, 0.55),)}, features=("cabinet",)),
     "living room": Furnishing({"window": (_WINDOW,), "couch": ((-0.17, 0.40, 0.17, 0.60),)}),
     "bedroom": Furnishing({"window": (_WINDOW,), "bed": ((-0.165, 0.37, 0.165, 0.62),)}),
 }
@@ -153,7 +156,7 @@ def arranged(
     height = _SIDES[size] / thing.aspect**0.5
     shrink = min(1.0, _WIDEST / width)
     width, height = width * shrink, height * shrink
-    spots = _spots(count, width, height)
+    spots = _spots(count, width, height, thing.levels == GROUND)
     across = max(x for x, _ in spots) - min(x for x, _ in spots) + width
     down = max(y for _, y in spots) - min(y for _, y in spots) + height
     middle = (COLUMNS.index(position) * 2 + 1) / 6 + 0.06 * jitter[0]
@@ -162,7 +165,7 @@ def arranged(
         centre = 0.44 if level == "middle" else max(0.18, down / 2 + 0.015)
         centre += 0.04 * jitter[1] if level == "middle" else 0.0
     else:
-        foot = (0.645 if level == "middle" else 0.935) + 0.03 * jitter[1]
+        foot = (0.665 if level == "middle" else 0.935) + 0.03 * jitter[1]
         centre = max(0.36, foot - down / 2) if level == "middle" else max(foot - down / 2, 0.70)
     boxes = []
     for x, y in sorted(spots, key=lambda spot: spot[1]):
@@ -171,22 +174,28 @@ def arranged(
     return tuple(boxes)
 
 
-def _spots(count: int, width: float, height: float) -> list[tuple[float, float]]:
-    """Centres of the pieces of a group around its own: side by side where a third of the picture has room, else stacked."""
+def _spots(count: int, width: float, height: float, standing: bool) -> list[tuple[float, float]]:
+    """Centres of the pieces of a group around its own: side by side where a third of the picture has room, else in rows.
+
+    What stands may not be raised far, or the farthest would float above the ground.
+    """
     if count == 1:
         return [(0.0, 0.0)]
     abreast = 2 * width <= _COLUMN
     dx = min(1.04 * width, _COLUMN - width) / 2
-    dy = 0.10 * height if abreast else 0.42 * height
+    deep = _DEEPEST if standing else 1.0
     if count == 2:
+        dy = min(0.10 * height if abreast else 0.42 * height, deep)
         return [(-dx, -dy), (dx, dy)]
+    row = min(0.52 * height if abreast or count == 4 else 0.80 * height, deep)
+    if count == 3 and abreast:
+        dx = min(0.9 * width, (_COLUMN - width) / 2) if standing else dx
+        return [(0.0, -row), (-dx, row), (dx, row)]
     if count == 3:
-        row = 0.52 * height if abreast else 0.80 * height
-        return [(-dx, row), (dx, row), (0.0, -row)] if abreast else [(-dx, -row), (dx, 0.0), (-dx, row)]
-    row = 0.52 * height if abreast else 0.4 * height
+        return [(-dx, -row), (dx, 0.0), (-dx, row)]
     if abreast:
-        return [(-dx, -row), (dx, -row + dy), (-dx, row - dy), (dx, row)]
-    return [(-dx, -3 * row), (dx, -row), (-dx, row), (dx, 3 * row)]
+        return [(-dx, -row), (dx, -row), (-dx, row), (dx, row)]
+    return [(-dx, -row), (dx, -row / 3), (-dx, row / 3), (dx, row)]
 
 
 def overlap(a: Box, b: Box) -> float:

@@ -21,6 +21,7 @@ from whichpic.simulate.props import (
     COLUMNS,
     FURNISHED,
     LIGHTS,
+    OPEN,
     PLACES,
     SCENES,
     SHOWN,
@@ -124,7 +125,7 @@ def scene(seed: int, k: int) -> Scene:
     taken += [box for name, boxes in furniture if name in SHOWN for box in boxes]
     text = WORDS[int(random.random() * len(WORDS))] if random.random() < _POSTER else ""
     if text:
-        poster = _poster(place, taken)
+        poster = _poster(place, taken, random)
         furniture = (*furniture, ("poster", (poster,))) if poster else furniture
         text, taken = (text, [*taken, poster]) if poster else ("", taken)
     others = _others(place, main, taken, random)
@@ -330,8 +331,8 @@ def _background(
     elif weather == "cloudy":
         furniture.append(("cloud", _clouds(middle, inside, random)))
     elif weather == "clear":
-        low = light == "dusk"
-        y, r = (0.20, 0.035) if inside else (0.27 if low else 0.13, 0.06)
+        low = light == "dusk" and place in OPEN
+        y, r = (0.20, 0.035) if inside else (0.27 if low else 0.095, 0.055)
         x = middle + 0.06 if inside else middle + 0.08 * (random.random() - 0.5)
         spot = (x - r, y - r, x + r, y + r)
         if not any(overlap(spot, box) > _CROWDED for box in taken):
@@ -346,16 +347,16 @@ def _clouds(middle: float, inside: bool, random: Random) -> tuple[Box, ...]:
     clouds = []
     for k in range(count):
         x = (k + 0.5) / count + 0.08 * (random.random() - 0.5)
-        y = 0.11 + 0.12 * random.random()
+        y = 0.075 + 0.09 * random.random()
         half = 0.09 + 0.03 * random.random()
         clouds.append((max(0.01, x - half), y - 0.05, min(0.99, x + half), y + 0.05))
     return tuple(clouds)
 
 
-def _poster(place: str, taken: Sequence[Box]) -> Box | None:
-    """On the wall of a room, on a post elsewhere, in the first third that has room for it."""
+def _poster(place: str, taken: Sequence[Box], random: Random) -> Box | None:
+    """On the wall of a room, on a post elsewhere, in a third that has room for it."""
     top, bottom = (0.07, 0.29) if PLACES[place] == "indoors" else (0.36, 0.70)
-    for position in COLUMNS:
+    for position in sorted(COLUMNS, key=lambda _: random.random()):
         middle = (COLUMNS.index(position) * 2 + 1) / 6
         box = (middle - 0.14, top, middle + 0.14, bottom)
         if not any(overlap(box, other) > _CROWDED for other in taken):
@@ -369,7 +370,7 @@ def _others(place: str, main: Item, taken: list[Box], random: Random) -> list[It
     items: list[Item] = []
     wanted = 1 + int(random.random() * _OTHERS)
     for number in range(wanted):
-        choices = [thing for thing in things_in(place) if thing not in there]
+        choices = [thing for thing in things_in(place) if not any(_clash(thing.name, other.name) for other in there)]
         if number == 0 and random.random() < _PERSON:
             choices = [thing for thing in choices if thing.name in ("man", "woman")] or choices
         thing = choices[int(random.random() * len(choices))]
@@ -385,3 +386,8 @@ def _others(place: str, main: Item, taken: list[Box], random: Random) -> list[It
                 taken += item.boxes
                 break
     return items
+
+
+def _clash(a: str, b: str) -> bool:
+    """Whether two things cannot be in one scene: beside an animal, "a kite" would be read as the bird of that name."""
+    return a == b or ("kite" in (a, b) and "animal" in (kind_of(a), kind_of(b)))

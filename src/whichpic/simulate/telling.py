@@ -20,7 +20,7 @@ _WHERE = {
 }  # fmt: skip
 _PLACE = {
     "beach": "a beach by the sea", "harbor": "a harbor by the sea", "field": "a wide field", "park": "a park with trees",
-    "forest": "a forest", "mountain": "a mountain landscape", "desert": "a desert", "snow": "a place covered in snow",
+    "forest": "a forest", "mountain": "a wide view of mountains", "desert": "a desert", "snow": "a place covered in snow",
     "street": "a street with buildings", "kitchen": "a kitchen with an oven", "living room": "a living room with a couch",
     "bedroom": "a bedroom with a bed",
 }  # fmt: skip
