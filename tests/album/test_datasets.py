@@ -81,9 +81,7 @@ def test_a_pair_of_files_may_be_named_by_either(tmp_path: Path) -> None:
     assert read_dataset(names, captions=moved).captions["a/1.jpg"] == ("A dog",)
     with pytest.raises(CaptionError, match="2 names and 1 entries"):
         read_dataset(names, captions=write(tmp_path / "short.json", [["A dog"]]))
-    with pytest.raises(
-        CaptionError, match=r"holds captions only: name the file with the names too \(--captions FILE\)"
-    ):
+    with pytest.raises(CaptionError, match=r"holds captions only: give the file with the names too: whichpic index"):
         read_dataset(moved)
     with pytest.raises(CaptionError, match="expected a list of names and a list of captions"):
         read_dataset(names, captions=names)

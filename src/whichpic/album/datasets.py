@@ -204,7 +204,9 @@ def _paired(path: Path, content: Content, other: Path | None) -> Content:
     other = other or companion_of(path)
     if other is None:
         has, lacks = ("names", "captions") if content.kind == "names" else ("captions", "names")
-        raise CaptionError(f"{path} holds {has} only: name the file with the {lacks} too (--captions FILE)")
+        raise CaptionError(
+            f"{path} holds {has} only: give the file with the {lacks} too: whichpic index {path} --captions FILE"
+        )
     second = read_json(other, load_json(other))
     if {content.kind, second.kind} != {"names", "texts"}:
         raise CaptionError(f"{path} and {other}: expected a list of names and a list of captions in the same order")
