@@ -111,14 +111,14 @@ def _asking(way: str) -> dict[str, str]:
 
 
 def _prepared(tables: dict[str, dict[str, Any]], name: str, gallery: Any) -> Prepared:
-    from whichpic.cli.open import ensure_indexed, open_album
+    from whichpic.cli.open import open_album
     from whichpic.simulate.prepare import place_of, prepare
 
     place = place_of(tables)
     if gallery is None and not place.world:
         store = None if place.store is None else Path(place.store)
         with open_album(Path(place.path), encoder=place.encoder, store=store) as opened:
-            ensure_indexed(opened)
+            # Never indexed here: what is measured must not depend on who measures it first.
             gallery = opened.gallery
     prepared = prepare(tables, name=name, gallery=gallery)
     for warning in prepared.warnings:

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from whichpic.types import Encoder, Floats
 
 Evidence = Literal["lexical", "dense", "both"]
-SURE_YES, SURE_NO = 0.45, 0.17
+SURE_YES, SURE_NO = 0.45, 0.07
 """Cosines of the `names` encoder; benchmarks/caption_user.py prints what they are worth."""
 
+_WITNESSES = 3
+"""So many captions have to be silent about people before their silence says anything."""
 _NUMBERS = {"one": 1, "single": 1, "lone": 1, "two": 2, "couple": 2, "pair": 2, "both": 2, "another": 1,
             "three": 3, "four": 3, "five": 3, "six": 3, "seven": 3, "eight": 3, "nine": 3, "ten": 3, "dozen": 3,
             "several": 3, "many": 3, "group": 3, "groups": 3, "bunch": 3, "crowd": 3, "few": 3, "multiple": 3,
@@ -65,16 +67,11 @@ class Captions:
     def main(self) -> str:
         """The thing that most captions name, ties by how early; "" where none names a thing that one would speak of."""
         votes: Counter[str] = Counter()
-        earliest: dict[str, int] = {}
-        passed_by = wording().vague - {"person"}
-        for found in self.mentions:
-            things = [
-                m for m in found if m.concept.kind == "thing" and not m.negated and m.concept.name not in passed_by
-            ]
-            for name in dict.fromkeys(m.concept.name for m in things):
-                votes[name] += 1
-            for place, mention in enumerate(things):
-                earliest[mention.concept.name] = earliest.get(mention.concept.name, 0) + place
+        earliest: Counter[str] = Counter()
+        for text, found in zip(self.texts, self.mentions, strict=True):
+            things = list(dict.fromkeys(m.concept.name for m in found if _is_main(text, m)))
+            votes.update(things)
+            earliest.update({name: place for place, name in enumerate(things)})
         return min(votes, key=lambda name: (-votes[name], earliest[name], name), default="")
 
     def named(self, kind: str) -> list[str]:
@@ -88,15 +85,17 @@ class Captions:
 
     @cached_property
     def place(self) -> str | None:
-        """indoors or outdoors, by what is named; None where nothing tells, or as much for the one as for the other."""
-        votes = Counter(
-            m.concept.name if m.concept.kind == "place" else m.concept.place
-            for found in self.mentions
-            for m in found
-            if not m.negated and (m.concept.place or m.concept.kind == "place")
-        )
-        inside, outside = votes["indoors"], votes["outdoors"]
-        return None if inside == outside else "indoors" if inside > outside else "outdoors"
+        """indoors or outdoors: by the places that are named, else by where the things that are named are usually found.
+
+        None where nothing tells, or as much for the one as for the other.
+        """
+        named = [m.concept for found in self.mentions for m in found if not m.negated]
+        for kinds in (("place", "scene"), ("thing",)):
+            votes = Counter(c.name if c.kind == "place" else c.place for c in named if c.kind in kinds)
+            inside, outside = votes["indoors"], votes["outdoors"]
+            if inside != outside:
+                return "indoors" if inside > outside else "outdoors"
+        return None
 
     def count(self, name: str) -> int | None:
         """How many of a thing there are, 3 for three or more; None where no caption names it.
@@ -159,11 +158,26 @@ class Dense:
 
 
 def shows(captions: Captions, name: str, dense: Dense | None, evidence: Evidence) -> bool | None:
-    """Whether the picture shows a thing, by the evidence asked for; what is said by name comes before the dense verdict."""
+    """Whether the picture shows a thing, by the evidence asked for; what is said by name comes before the dense verdict.
+
+    People are an exception: in the street they stand about unmentioned, whatever the sentence is about, and no cosine
+    tells. Several captions of a room that are silent about people are taken to deny them; elsewhere silence says nothing.
+    """
     told = holds(captions, name) if evidence != "dense" else None
+    if told is None and (name == "person" or "person" in vocabulary().ancestors(name)):
+        silent = not captions.said["person"] and len(captions.texts) >= _WITNESSES
+        return False if silent and captions.place == "indoors" else None
     if told is None and dense is not None and evidence != "lexical":
         return dense.holds(captions, name)
     return told
+
+
+def _is_main(text: str, mention: Mention) -> bool:
+    """Whether a picture could be said to be of this: a thing that one speaks of, and not the couple of "a couple of cats"."""
+    name = mention.concept.name
+    if mention.concept.kind != "thing" or mention.negated or (name in wording().vague and name != "person"):
+        return False
+    return not (name in _NUMBERS and text[mention.end :].startswith(" of "))
 
 
 def _with_kinds(mention: Mention) -> tuple[str, ...]:

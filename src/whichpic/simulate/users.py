@@ -212,7 +212,8 @@ def _by_captions(
     def other(name: str) -> Reply:
         """None of the options is right: a person says what is."""
         reply = _option(values, OTHER)
-        return reply if reply.option is None or not settings.says_more else Reply(reply.option, article(name))
+        said = name if question.attribute == "colour" else article(name)
+        return reply if reply.option is None or not settings.says_more else Reply(reply.option, said)
 
     match question.attribute:
         case "pick":
