@@ -226,6 +226,8 @@ def _searched(
         queries = protocol.queries or ("each" if seen else "first")
         asked = captioned.caption_queries(dataset, queries="first" if queries == "first" else "each", fold=fold)
         settings = _stated(path, protocol, "joined", f"captions; {queries} of a picture is a query")
+        if fold is not None:
+            settings["folds"] = f"{len(dataset.pictures) // fold} of {fold} pictures, searched apart"
         if not seen:
             return rank_words(path.stem, asked, captioned.others(dataset), texts=texts, words=tokens,
                               settings=settings, on_progress=on_progress)  # fmt: skip
