@@ -145,11 +145,12 @@ def test_captions_can_have_vectors() -> None:
 def test_an_album_is_drawn_once_and_grows(tmp_path: Path) -> None:
     assert write_album(tmp_path / "drawn", 3, seed=5, side=64) == 3
     assert write_album(tmp_path / "drawn", 5, seed=5, side=64) == 2
+    assert write_album(tmp_path / "drawn", 1, seed=5, side=64) == 0  # nothing is taken away
     lines = [json.loads(line) for line in (tmp_path / "drawn" / "pictures.jsonl").read_text().splitlines()]
     assert [line["id"] for line in lines] == [scene(5, k).id for k in range(5)]
     assert all((tmp_path / "drawn" / line["file"]).exists() for line in lines)
     assert lines[2]["captions"] == list(captions_of(scene(5, 2)))
     assert lines[2]["facts"][0] == {"attribute": "scene", "value": scene(5, 2).place, "p": 1.0, "source": "drawn",
                                     "detail": {}}  # fmt: skip
-    with pytest.raises(AlbumError, match="another drawn world"):
+    with pytest.raises(AlbumError, match="give an empty folder"):
         write_album(tmp_path / "drawn", 3, seed=6, side=64)

@@ -1,7 +1,8 @@
 """What a drawn world is made of: places, things with their colours, and where things stand. Called by scenes and drawing.
 
 No thing here is a kind of another (a penguin would be a bird), so that "how many birds?" has one answer; and no colour
-makes another thing of it (a yellow butterfly is a species). Boxes are (left, top, right, bottom) as fractions of the picture, 0 at the top left.
+makes another thing of it (a yellow butterfly is a species). Boxes are (left, top, right, bottom) as fractions of the
+picture, 0 at the top left.
 """
 
 from __future__ import annotations

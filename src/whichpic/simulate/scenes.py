@@ -241,23 +241,21 @@ def write_album(
 ) -> int:
     """Draw the first n scenes into a folder, as PNG files and a `pictures.jsonl`; returns how many were drawn now.
 
-    A line of `pictures.jsonl` is {"id", "file", "captions", "facts"}. Files that are there are kept, so that a run that
-    was stopped goes on; `on_picture` hears how many are done. Raises AlbumError where the folder holds another world.
+    A line of `pictures.jsonl` is {"id", "file", "captions", "facts"}. Files that are there are kept and listed, so that a
+    run that was stopped goes on; `on_picture` hears how many are done. Raises AlbumError where the folder holds another world.
     """
     from whichpic.simulate.drawing import draw
 
     folder.mkdir(parents=True, exist_ok=True)
     mark = folder / "drawn-world.json"
-    this = {"world": WORLD_VERSION, "seed": seed, "side": side}
-    if mark.exists():
-        there = mark.read_text(encoding="utf-8")
-        if json.loads(there) != this:
-            raise AlbumError(f"{folder} holds another drawn world ({there.strip()}); give an empty folder")
-    else:
-        mark.write_text(json.dumps(this) + "\n", encoding="utf-8")
-    made = 0
+    this = json.dumps({"world": WORLD_VERSION, "seed": seed, "side": side})
+    there = mark.read_text(encoding="utf-8").strip() if mark.exists() else ""
+    if there not in ("", this) or (not there and (folder / "pictures.jsonl").exists()):
+        raise AlbumError(f"{folder} holds {there or 'a pictures.jsonl of another'}, not {this}; give an empty folder")
+    mark.write_text(f"{this}\n", encoding="utf-8")
+    made = k = 0
     lines = []
-    for k in range(n):
+    while k < n or (folder / f"{scene(seed, k).id}.png").exists():
         each = scene(seed, k)
         file = folder / f"{each.id}.png"
         if not file.exists():
@@ -267,8 +265,9 @@ def write_album(
             part.replace(file)
             made += 1
         lines.append(json.dumps(_line(each, file.name), ensure_ascii=False))
-        if on_picture is not None:
-            on_picture(k + 1)
+        k += 1
+        if on_picture is not None and k <= n:
+            on_picture(k)
     listed = folder / "pictures.jsonl"
     part = listed.with_suffix(".part")
     part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
