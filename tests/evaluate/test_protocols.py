@@ -82,7 +82,7 @@ def test_dialogues_are_ranked_over_texts_about_the_pictures(tmp_path: Path) -> N
 def test_texts_of_a_picture_count_together_or_by_the_best(tmp_path: Path) -> None:
     asked = (Recorded("q", "album/1.jpg", ("a kite on the beach",)),)
     for texts in ("joined", "best"):
-        assert rank_words("x", asked, DOCUMENTS, texts=texts).ranks.rank()[0, 0] == 1.0  # type: ignore[arg-type]
+        assert rank_words("x", asked, DOCUMENTS, texts=texts).ranks.rank()[0, 0] == 1.0
 
 
 def test_a_target_outside_the_search_space_is_an_error(tmp_path: Path) -> None:
@@ -365,6 +365,14 @@ def test_whatever_a_file_holds_is_read_or_refused(
         read_runs([path], Protocol(kind=kind, pool=40_000, base=0, space=None))
     except WhichpicError as error:
         assert "\n" not in str(error).strip()
+
+
+def test_half_a_character_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "half.json"
+    path.write_text('[{"img": "\\ud83d\\ude00.jpg", "dialog": ["half \\ud83d of one"]}]')
+    (read,) = read_recorded(path)
+    assert read.target == "\U0001f600.jpg"
+    assert read.rounds == ("half \ufffd of one",)
 
 
 def test_counting_states_where_it_begins() -> None:

@@ -231,7 +231,7 @@ def _searched(
         if not seen:
             return rank_words(path.stem, asked, captioned.others(dataset), texts=texts, words=tokens,
                               settings=settings, on_progress=on_progress)  # fmt: skip
-        return _over_vectors(path, protocol, asked, dataset.pictures, settings, galleries, on_progress)
+        return _over_vectors(path, protocol, asked, dataset.pictures, settings, galleries, on_progress, partly=True)
     dialogues = recorded.read_recorded(path, turns=protocol.turns, content=content)
     form: Form = "replaced" if (protocol.form or ("replaced" if protocol.kind == "plugir" else "")) == "replaced" else (
         "joined"
@@ -256,7 +256,11 @@ def _over_vectors(
     settings: Mapping[str, Any],
     galleries: dict[str, Gallery],
     on_progress: Callable[[int, int], None] | None,
+    *,
+    partly: bool = False,
 ) -> Run:
+    """Ranks over an album or a file of vectors. partly: where the album lacks pictures of the space, those that it has
+    are looked for among all of the album, with a warning."""
     from whichpic.evaluate.searching import rank_gallery, rank_vectors, read_vectors
 
     form: Form = "replaced" if protocol.form == "replaced" else "joined"
@@ -267,8 +271,14 @@ def _over_vectors(
             with Album.open(protocol.album, encoder=protocol.encoder, store=protocol.store) as album:
                 galleries[str(protocol.album)] = album.gallery
         gallery = galleries[str(protocol.album)]
-        return rank_gallery(path.stem, dialogues, gallery, space=space, field=protocol.field, form=form,
-                            settings=settings, on_progress=on_progress)  # fmt: skip
+        warnings: tuple[str, ...] = ()
+        if partly and space is not None and (kept := _in_album(dialogues, gallery)) != tuple(dialogues):
+            warnings = (f"{len(dialogues) - len(kept)} of {len(dialogues)} captions are of pictures that are not in the "
+                        f"album; the others are looked for among all of its {gallery.n} pictures",)  # fmt: skip
+            dialogues, space = kept, None
+        run = rank_gallery(path.stem, dialogues, gallery, space=space, field=protocol.field, form=form,
+                           settings={**settings, "album": protocol.album.name}, on_progress=on_progress)  # fmt: skip
+        return replace(run, warnings=(*warnings, *run.warnings))
     if protocol.vectors is None:
         raise QueryError(f"{path} {_NEEDS}")
     if space is None:
@@ -286,6 +296,16 @@ def _over_vectors(
         raise QueryError(f"{protocol.vectors} has {vectors.ndim} axes; expected [pictures, dim]")
     return rank_vectors(path.stem, dialogues, space, vectors, encoder=encoder, queries=queries, form=form,
                         settings=stated, on_progress=on_progress)  # fmt: skip
+
+
+def _in_album(dialogues: Sequence[Recorded], gallery: Gallery) -> tuple[Recorded, ...]:
+    """The dialogues whose target the album has; none of its folds hold any more. Raises SessionError for none at all."""
+    known = {path: position for position, picture in enumerate(gallery.pictures) for path in picture.paths}
+    found = recorded.looked_up([dialogue.target for dialogue in dialogues], known | gallery.positions)
+    there = tuple(each for each, position in zip(dialogues, found, strict=True) if position is not None)
+    if not there:
+        raise SessionError(f"none of the pictures is in the album (first: {dialogues[0].target})")
+    return there if len(there) == len(dialogues) else tuple(replace(each, rows=None) for each in there)
 
 
 def _stated(path: Path, protocol: Protocol, form: Form, opening: str) -> dict[str, Any]:

@@ -6,12 +6,14 @@ Called by the readers of this package. Published files come from scripts, and sc
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from whichpic.errors import SessionError
 
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _LARGEST = 2 << 30  # bytes; a file of dialogues that is larger is none
 
 
@@ -28,12 +30,20 @@ def load(path: Path) -> Any:
         raise SessionError(f"{path} is not UTF-8 text; expected JSON or JSON lines") from None
     except OSError as error:
         raise SessionError(f"{path} cannot be read: {error.strerror or error}") from None
+    if _ESCAPED_HALF.search(text):
+        text = _without_halves(text)
     try:
         return json.loads(text)
     except RecursionError:
         raise SessionError(f"{path} is nested too deeply to be a file of dialogues") from None
     except ValueError as error:
         return _lines(path, text, error)
+
+
+def _without_halves(text: str) -> str:
+    """Half a surrogate pair is no character, and no terminal or file takes it; whole pairs stay what they are."""
+    pairs = re.compile(r"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+    return pairs.sub(lambda found: found[1] or "\\ufffd", text)
 
 
 def _lines(path: Path, text: str, error: ValueError) -> list[Any]:
