@@ -205,11 +205,12 @@ def _chance(frame: _Frame, axes: Axes) -> str:
         return ""
     last = known[-1][1]
     low, high = frame.y
-    name = f"{axes.chance_name} {axes.say(last)}"
+    ends = dict.fromkeys(axes.say(value) for value in (known[0][1], last))
+    name = f"{axes.chance_name} {' … '.join(ends)}"
     if not all(low <= value <= high for _, value in known):
         # A line that lies far off is named rather than drawn: a domain that held it would flatten all others.
-        arrow, y = ("↓", HEIGHT - _BOTTOM - 5) if last < low else ("↑", _TOP + 10)
-        return f'<text class="chance" x="{_LEFT + 4}" y="{y}">{escape(name)} {arrow}</text>'
+        arrow, place = ("↓", HEIGHT - _BOTTOM - 5) if last < low else ("↑", _TOP + 10)
+        return f'<text class="chance" x="{_LEFT + 4}" y="{place}">{escape(name)} {arrow}</text>'
     points = " ".join(f"{frame.across(turn):.1f},{frame.up(value):.1f}" for turn, value in known)
     y = frame.up(known[0][1])
     y = y - 5 if y > _TOP + 14 else y + 12
@@ -275,20 +276,20 @@ def _mark(x: float, y: float, label: str, *, seen: bool) -> str:
 
 def _ends(series: Sequence[Series], frame: _Frame, axes: Axes) -> str:
     """The last value of every line beside its end, moved apart where they would lie on each other."""
-    ends = []
+    ends: list[tuple[float, float, Series, str]] = []
     for each in series:
-        known = [k for k, value in enumerate(each.values) if value is not None and math.isfinite(value)]
+        known = [(k, value) for k, value in enumerate(each.values) if value is not None and math.isfinite(value)]
         if known:
-            value = each.values[known[-1]] or 0.0
-            ends.append([frame.up(value), frame.across(axes.first + known[-1]), each.place, axes.say(value)])
-    ends.sort(key=lambda end: float(end[0]))
-    for k in range(1, len(ends)):
-        ends[k][0] = max(float(ends[k][0]), float(ends[k - 1][0]) + _LINE)
-    over = float(ends[-1][0]) - (HEIGHT - _BOTTOM) if ends else 0.0
+            turn, value = known[-1]
+            ends.append((frame.up(value), frame.across(axes.first + turn), each, axes.say(value)))
+    ends.sort(key=lambda end: end[0])
+    heights: list[float] = []
+    for y, *_ in ends:
+        heights.append(max(y, heights[-1] + _LINE) if heights else y)
+    over = max(0.0, heights[-1] - (HEIGHT - _BOTTOM)) if heights else 0.0
     return "".join(
-        f'<text class="end c{int(place) % 6}" x="{float(x) + 7:.1f}" y="{float(y) - max(over, 0) + 3.5:.1f}">'
-        f"{escape(text)}</text>"
-        for y, x, place, text in ends
+        f'<text class="end c{each.place % 6}" x="{x + 7:.1f}" y="{y - over + 3.5:.1f}">{escape(text)}</text>'
+        for y, (_, x, each, text) in zip(heights, ends, strict=True)
     )
 
 

@@ -88,17 +88,47 @@ def read_summary(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     try:
         summary = json.loads(path.read_bytes())
-        good = summary["whichpic_report"] == 1 and all(
-            isinstance(run["by_turn"], dict) and isinstance(run["name"], str) for run in summary["runs"]
-        )
     except OSError as error:
         raise SessionError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError, KeyError, TypeError):
-        good = False
-    if not good or not summary["runs"]:
+    except (ValueError, RecursionError):
+        summary = None
+    if not isinstance(summary, dict) or summary.get("whichpic_report") != 1 or not _well_formed(summary):
         raise SessionError(f'{path} is no summary: it should be a JSON object with "whichpic_report": 1 and runs, '
                            "as whichpic score --out writes it")  # fmt: skip
-    return dict(summary)
+    return summary
+
+
+_PARTS = ("drop", "chance", "ties", "harm", "turns_to_hit", "calibration", "none_fits", "cost", "multi")
+
+
+def _well_formed(summary: Mapping[str, Any]) -> bool:
+    """Whether a file that somebody may have edited has the layout of `summarise`, as far as a page relies on it."""
+
+    def numbers(values: Any) -> bool:
+        # True and False are numbers to Python, and a reliability table is a dict.
+        return isinstance(values, list) and all(each is None or isinstance(each, int | float | dict) for each in values)
+
+    def part(values: Any) -> bool:
+        return isinstance(values, dict) and all(
+            numbers(each) or each is None or isinstance(each, int | float | dict) for each in values.values()
+        )
+
+    def run(each: Any) -> bool:
+        return (
+            isinstance(each, dict)
+            and isinstance(each.get("name"), str)
+            and all(isinstance(each.get(key), int) for key in ("dialogues", "turns", "pool"))
+            and isinstance(each.get("settings"), dict)
+            and isinstance(each.get("by_turn"), dict)
+            and all(part(figures) for figures in each["by_turn"].values())
+            and all(each.get(name) is None or part(each[name]) for name in _PARTS)
+            and isinstance(each.get("warnings"), list)
+            and isinstance(each.get("worse"), list)
+            and all(isinstance(fallen, dict) for fallen in each["worse"])
+        )
+
+    runs, others = summary.get("runs"), [*(summary.get("comparisons") or ()), *(summary.get("incomparable") or ())]
+    return isinstance(runs, list) and bool(runs) and all(map(run, runs)) and all(isinstance(o, dict) for o in others)
 
 
 def is_summary(path: str | Path) -> bool:

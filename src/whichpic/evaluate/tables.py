@@ -302,18 +302,30 @@ def _p(value: float | None) -> str:
     return "< .001" if value < 0.001 else f"{value:.3f}".lstrip("0") if value < 1 else "1"
 
 
-def settings(runs: Sequence[Summary], language: Language = "en") -> Table:
-    """What was measured: one row per setting, one column per run."""
-    flat = [dict(_flat(run.get("settings") or {})) for run in runs]
-    keys = list(dict.fromkeys(key for each in flat for key in each))
-    fixed = ("dialogues", "turns", "pool")
-    rows = [_cells(say(f"setting.{key}", language), *(f"{run.get(key, 0):,}" for run in runs)) for key in fixed]
-    for key in keys:
-        if key not in fixed:
-            called = f"setting.{key}" if f"setting.{key}" in _said() else key
-            rows.append(_cells(say(called, language), *(each.get(key, NOTHING) for each in flat)))
+_READ_FIRST = (
+    "dialogues", "turns", "pool", "protocol", "corpus", "documents", "form", "opening", "opening.kind", "user.kind",
+    "user.errors", "user.ignorance", "cap", "play.questions", "play.stop", "not_found", "play.not_found", "encoder",
+    "session.asker", "session.chooser", "session.rewriter", "seed", "play.seed",
+)  # fmt: skip
+
+
+def settings(runs: Sequence[Summary], language: Language = "en") -> tuple[Table, Table]:
+    """What was measured, one row per setting and one column per run: what a reader asks first, and all the rest."""
+    counted = ("dialogues", "turns", "pool")
+    stated: list[dict[str, str]] = []
+    for run in runs:
+        numbers = {key: f"{run.get(key, 0):,}" for key in counted}
+        stated.append({**numbers, **{k: v for k, v in _flat(run.get("settings") or {}) if k not in counted}})
+    keys = list(dict.fromkeys(key for each in stated for key in each))
+    first = [key for key in _READ_FIRST if key in keys]
     head = (say("setting", language), *(plain(run.get("name", "")) for run in runs))
-    return Table(say("settings.caption", language), head, tuple(rows), prose=True)
+
+    def table(caption: str, rows: Sequence[str]) -> Table:
+        named = {key: f"setting.{key}" if f"setting.{key}" in _said() else key for key in rows}
+        cells = (_cells(say(named[key], language), *(each.get(key, NOTHING) for each in stated)) for key in rows)
+        return Table(say(caption, language), head, tuple(cells), prose=True)
+
+    return table("settings.caption", first), table("settings.others", [key for key in keys if key not in first])
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
