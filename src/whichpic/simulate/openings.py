@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
-from whichpic.dialogue.phrases import article
+from whichpic.dialogue.phrases import article, plural
 from whichpic.errors import QueryError
 from whichpic.simulate.entailment import Captions
 from whichpic.words import vocabulary
@@ -21,7 +21,7 @@ def opening(
 ) -> str:
     """The first words about a picture.
 
-    caption: its first caption. object: its main object only, short and vague ("a dog"): the thing that most captions
+    caption: its first caption. object: its main object only, short and vague ("a dog", "dogs"): the thing that most captions
     name, ties by how early; without captions the first object of its facts; where no thing is named, its scene, and else
     the first caption. dialogue: the first turn that was recorded. Raises QueryError where there is nothing to say.
     """
@@ -33,19 +33,26 @@ def opening(
         if kind == "dialogue":
             raise QueryError("no dialogue was recorded for this target; use --opening caption or object")
     if kind == "object" or not captions:
-        name = _main(facts, captions)
+        name, several = _main(facts, captions)
+        if name and language == "zh":
+            return vocabulary().say(name, "zh")
         if name:
-            return vocabulary().say(name, "zh") if language == "zh" else article(name)
+            return plural(name) if several else article(name)
     if not captions:
         raise QueryError("nothing is known of this target that a user could say; give --captions")
     return captions[0]
 
 
-def _main(facts: Sequence[Fact], captions: Sequence[str]) -> str:
+def _main(facts: Sequence[Fact], captions: Sequence[str]) -> tuple[str, bool]:
+    """The main object, and whether there are several of it: nobody who thinks of three men says "a man"."""
     if captions:
         told = Captions(tuple(captions))
-        return told.main or next(iter(told.named("scene")), "")
-    return main_of(facts)
+        return (
+            (told.main, (told.count(told.main) or 1) > 1) if told.main else (next(iter(told.named("scene")), ""), False)
+        )
+    name = main_of(facts)
+    counts = [int(f.detail.get("count", 1)) for f in facts if f.attribute == "object" and f.value == name]
+    return name, max(counts, default=1) > 1
 
 
 def main_of(facts: Sequence[Fact]) -> str:

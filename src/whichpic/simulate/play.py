@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from whichpic.dialogue.choosing import information_gain
 from whichpic.dialogue.events import Question
 from whichpic.dialogue.likelihood import answer_likelihood
 from whichpic.dialogue.phrases import NOT_SURE
@@ -24,9 +23,13 @@ from whichpic.simulate.dialogues import Dialogue, Ended, Turn
 from whichpic.simulate.users import Reply, User
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from whichpic.dialogue.belief import Belief
     from whichpic.dialogue.constants import BeliefSettings
     from whichpic.search.gallery import Gallery
+
+    Distribution = NDArray[np.float64]
 
 Stop = Literal["never", "found"]
 _EVERY = 1_000_000
@@ -103,8 +106,8 @@ def bound(dialogue: Dialogue, k: int = 10, *, whole: bool = True) -> float:
     """The fewest questions after which the target can be expected among the k first, by what their answers can carry.
 
     After the opening the belief has an entropy H; k pictures hold ln k of it, so H - ln k nats have to come from answers,
-    and no answer brings more than the best question's mutual information with the picture. Those of the dialogue's own
-    states are added up; past its end the last one is taken to go on. whole: questions come in whole numbers.
+    and no answer brings more than its own entropy. The largest of each state of the dialogue are added up; past its end
+    the last one is taken to go on. whole: questions come in whole numbers.
     Raises QueryError where the dialogue was played without `gain`.
     """
     gains = [turn.gain for turn in dialogue.turns if math.isfinite(turn.gain)]
@@ -172,7 +175,7 @@ class _Watch:
                 set_size=len(credible),
                 in_set=bool((credible == self.target).any()),
                 fits=_rounded(float(getattr(belief, "fits", math.nan))),
-                entropy=_rounded(_entropy(belief)),
+                entropy=_rounded(_entropy(belief.p)),
                 gain=_rounded(self._gain()) if asks and self.settings.gain else math.nan,
                 milliseconds=round(milliseconds, 3),
             )
@@ -180,13 +183,19 @@ class _Watch:
         return following
 
     def _gain(self) -> float:
-        """The largest mutual information of any question's answer with the picture, over the whole album."""
+        """The most that a truthful answer to any proposed question can carry: the largest entropy of an answer, nats.
+
+        As the belief expects it, over the whole album, without the slips that the belief allows for. No answer tells more
+        of the picture than its own entropy.
+        """
         session, p = self.session, self.session.belief.p
-        gains = [
-            information_gain(p, answer_likelihood(session.gallery, question, session.settings))
+        usual = session.settings
+        exact = replace(usual, eps=dict.fromkeys(usual.eps, 0.0), silent=0.0, certain=1.0)
+        expected = [
+            p @ answer_likelihood(session.gallery, question, exact).astype(np.float64)
             for question in session.questions(_EVERY)
         ]
-        return max(gains, default=0.0)
+        return max((_entropy(answer / answer.sum()) for answer in expected), default=0.0)
 
 
 def _heard(session: Session, question: Question, reply: Reply) -> None:
@@ -212,9 +221,9 @@ def _rank(belief: Belief, target: int) -> tuple[int, int]:
     return int((log > log[target]).sum()), int((log == log[target]).sum()) - 1
 
 
-def _entropy(belief: Belief) -> float:
-    p = belief.p[belief.p > 0]
-    return float(-(p * np.log(p)).sum())
+def _entropy(p: Distribution) -> float:
+    held = p[p > 0]
+    return float(-(held * np.log(held)).sum())
 
 
 def _rounded(value: float) -> float:
