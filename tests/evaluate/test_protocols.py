@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from tests.support import COLOURS, gallery
 from whichpic.album.datasets import DataSet, read_dataset
-from whichpic.errors import QueryError, SessionError, WhichpicError
+from whichpic.errors import EncoderError, QueryError, SessionError, WhichpicError
 from whichpic.evaluate.protocols import files
 from whichpic.evaluate.protocols.captioned import caption_queries
 from whichpic.evaluate.protocols.ranked import Counting, rank_changes, read_merlin, read_navigationir
@@ -21,7 +22,7 @@ from whichpic.evaluate.protocols.rewriting import read_rewriting
 from whichpic.evaluate.proxy import rank_texts, rank_words
 from whichpic.evaluate.published import not_comparable, published, published_systems
 from whichpic.evaluate.scoring import KINDS, Protocol, read_runs, recognise
-from whichpic.evaluate.searching import rank_vectors
+from whichpic.evaluate.searching import rank_gallery, rank_vectors
 from whichpic.simulate.dialogues import Dialogue, Turn, write_dialogues
 from whichpic.simulate.recipes import list_recipes, load_recipe
 
@@ -136,6 +137,27 @@ def test_vectors_that_do_not_fit_are_told() -> None:
         rank_vectors("x", asked, ["1.jpg", "2.jpg"], vectors, queries=np.ones((1, 2, 5), np.float32))
     with pytest.raises(QueryError, match="one for each"):
         rank_vectors("x", asked, ["1.jpg"], vectors, queries=np.ones((1, 2, 2), np.float32))
+
+
+def test_an_album_is_searched_by_its_vectors() -> None:
+    album = gallery(60)
+    asked = [Recorded(f"d{k}", album.pictures[k].paths[0], ("a picture", COLOURS[k])) for k in range(10)]
+    run = rank_gallery("x", asked, album)
+    assert run.settings["encoder"] == album.encoder.id
+    assert (run.ranks.rank()[:, 1] <= 6).all()  # six of the sixty have the colour that was said
+    fewer = [picture.paths[0] for picture in album.pictures[:20]]
+    run = rank_gallery("x", asked, album, space=fewer)
+    assert run.ranks.pool == 20
+    assert (run.ranks.rank()[:, 1] <= 2).all()
+
+
+def test_a_search_space_that_the_album_lacks_is_another_protocol() -> None:
+    album = gallery(10)
+    asked = [Recorded("d", album.pictures[0].paths[0], ("a red one",))]
+    with pytest.raises(QueryError, match=r"1 of the 2 pictures .* not in the album"):
+        rank_gallery("x", asked, album, space=[album.pictures[0].paths[0], "nowhere.jpg"])
+    with pytest.raises(EncoderError, match="no field 'caption_words'"):
+        rank_gallery("x", asked, album, field="caption_words")
 
 
 # -- captions as a protocol -----------------------------------------------------------------------------------------
@@ -307,6 +329,23 @@ def test_our_dialogues_are_carried_on_after_their_end(tmp_path: Path) -> None:
     assert run.milliseconds is not None and run.milliseconds[1].tolist() == [4.0, 4.0, 0.0]
     assert run.found is not None and run.found[1].tolist() == [1, 2, 2]
     assert run.fits is None
+
+
+def test_our_dialogues_are_looked_through_for_leaks(tmp_path: Path) -> None:
+    def said(k: int) -> tuple[Turn, ...]:
+        return (Turn("said", "a thing"), Turn("answered", f"is it beside the big house number {k}? yes"))
+
+    path, searched = tmp_path / "dialogues.jsonl", tmp_path / "searched.jsonl"
+    write_dialogues(
+        path, {"name": "x", "pictures": 5, "settings": {}}, [Dialogue(f"{k}", f"{k}.jpg", said(k)) for k in range(5)]
+    )
+    kept(
+        tmp_path,
+        "searched.jsonl",
+        [{"id": f"{k}.jpg", "captions": [f"is it beside the big house number {k}"]} for k in range(5)],
+    )
+    (run,) = read_runs([path], Protocol(documents=searched))
+    assert run.warnings[0].startswith("leak: 100% of the questions")
 
 
 # -- what a file is, and what is no such file -----------------------------------------------------------------------

@@ -270,13 +270,20 @@ def _print(summary: Mapping[str, Any], beside: Sequence[Published], *, json: boo
     k = summary["k"]
     render = tables.to_markdown if markdown else tables.to_latex if latex else to_text
     mark = "% " if latex else ""
+    settings = [stated(run) for run in summary["runs"]]
+    shared = [line for line in settings[0] if all(line in each for each in settings)]
+    figures = [
+        f"ties: {summary['ties']}",
+        f"intervals: {summary['level']:.0%}, {summary['samples']} bootstrap samples of the dialogues, "
+        f"seed {summary['seed']}",
+    ]
     for number, run in enumerate(summary["runs"]):
         lines = [f"WARNING: {each}" for each in run["warnings"]]
-        lines += [*stated(run), f"ties: {summary['ties']}", f"intervals: {summary['level']:.0%}, {summary['samples']} "
-                  f"bootstrap samples of the dialogues, seed {summary['seed']}"]  # fmt: skip
+        lines += [line for line in settings[number] if number == 0 or line not in shared]
+        lines += figures if number == 0 else ["all else: as above"]
         print("\n" if number else "", end="")
         print("\n".join(mark + printable(line) for line in lines) + "\n")
-        print(render(by_turn_table(run, k, beside)) + "\n")
+        print(render(by_turn_table(run, k, beside)).rstrip() + "\n")
         below = [*remarks(run, k), *(f"{system.name}: {system.source}; {system.note}" for system in beside)]
         print("\n".join(mark + printable(line) for line in below))
     for compared in summary["comparisons"]:

@@ -61,7 +61,7 @@ def comparison_table(compared: Summary) -> Table:
     """b less a by turn, with its paired interval and p."""
     metric = compared["metric"]
     rows = tuple(
-        (Cell(str(turn)), Cell(_signed(value, metric), f"{_signed(low, metric)}–{_signed(high, metric)}"),
+        (Cell(str(turn)), Cell(_signed(value, metric), f"{_signed(low, metric)} to {_signed(high, metric)}"),
          Cell(NOTHING if p is None else f"{p:.4f}"))
         for turn, (value, low, high, p) in enumerate(
             zip(compared["difference"], compared["low"], compared["high"], compared["p"], strict=True)
@@ -93,9 +93,12 @@ def remarks(run: Summary, k: int) -> list[str]:
     ties = run["ties"]
     lines = _over_turns(run, k) if run["turns"] > 1 else []
     if ties["flagged"]:
-        last = [figure(ties[rule][-1], f"recall@{k}") for rule in ("optimistic", "mean", "pessimistic")]
+        apart = [high - low for high, low in zip(ties["optimistic"], ties["pessimistic"], strict=True)]
+        turn = apart.index(max(apart))
+        best, mean, worst = (figure(ties[rule][turn], f"recall@{k}") for rule in ("optimistic", "mean", "pessimistic"))
         lines.append(
-            f"ties matter: Recall@{k} at the last turn {last[0]} (optimistic), {last[1]}, {last[2]} (pessimistic)"
+            f"ties matter: Recall@{k} at turn {turn} is {best} if tied pictures come after the target, {worst} if before, "
+            f"{mean} in random order"
         )
     if found := run.get("multi"):
         values = [f"{_p(recall)} / {_p(f1)}" for recall, f1 in zip(found["recall"], found["f1"], strict=True)]
@@ -139,16 +142,13 @@ def _list(values: Sequence[float | None] | None, how: str) -> str:
 
 
 def stated(run: Summary) -> list[str]:
-    """The settings as "name: value", one each; tables in tables are flattened."""
+    """The settings as "name: value", one line each; a table in them is one line too."""
 
-    def flat(values: Mapping[str, Any], prefix: str) -> list[str]:
-        lines: list[str] = []
-        for key, value in values.items():
-            if isinstance(value, Mapping):
-                lines += flat(value, f"{prefix}{key} ")
-            elif value not in (None, "", [], ()):
-                told = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-                lines.append(f"{prefix}{key}: {plain(told)}")
-        return lines
+    def told(value: Any) -> str:
+        if isinstance(value, Mapping):
+            inner = {key: told(each) for key, each in value.items() if each not in (None, "", [], ())}
+            nested = {key for key in inner if isinstance(value[key], Mapping)}
+            return ", ".join(f"{key} ({each})" if key in nested else f"{key} {each}" for key, each in inner.items())
+        return ", ".join(map(told, value)) if isinstance(value, list | tuple) else plain(value)
 
-    return flat(run["settings"], "")
+    return [f"{key}: {told(value)}" for key, value in run["settings"].items() if value not in (None, "", [], (), {})]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from whichpic.errors import QueryError, SessionError
+from whichpic.evaluate.leaks import leak_warnings
 from whichpic.evaluate.protocols import captioned, files, ours, ranked, recorded, rewriting
 from whichpic.evaluate.protocols.recorded import Form, Recorded
 from whichpic.evaluate.proxy import Texts, Tokens, rank_words
@@ -36,7 +37,8 @@ class Protocol:
     """What is scored and how; "" and None are what the kind of file says.
 
     kind: one of KINDS. form: joined or replaced, see `Recorded.queries`. space: the list of pictures searched.
-    documents: a data set of texts to search instead of pictures; opening: whether a dialogue's opening is one of them.
+    documents: a data set of texts to search instead of pictures (of our own dialogues: what they searched, to be looked
+    through for leaks); opening: whether a dialogue's opening is one of them.
     captions: the list that belongs to PlugIR's list of names. queries: for captions, each or the first of a picture.
     album, store, encoder, field: an album to search. vectors, query_vectors: .npy files, and the texts' encoder.
     turns: cut after as many. base, pool, not_found: how a rank file counts; pool also the size of COCO's folds.
@@ -136,7 +138,9 @@ def read_runs(
         elif kind in RECORDED:
             runs.append(_searched(path, replace(protocol, kind=kind), content, galleries, on_progress))
         else:
-            runs.append(replace(_recorded(path, replace(protocol, kind=kind), content), name=path.stem))
+            run = _recorded(path, replace(protocol, kind=kind), content)
+            leaks = _leaks(run, protocol) if kind == "whichpic" else ()
+            runs.append(replace(run, name=path.stem, warnings=(*leaks, *run.warnings)))
     if logs:
         name = logs[0].parent.name if len(logs) > 1 else logs[0].stem
         base = 1 if protocol.base is None else protocol.base
@@ -204,6 +208,16 @@ def _recorded(path: Path, protocol: Protocol, content: Any) -> Run:
     relevant: rewriting.Relevant = "target" if protocol.relevant == "target" else "record"
     return rewriting.read_rewriting(path, base=protocol.base or 0, pool=protocol.pool, k=protocol.k, relevant=relevant,
                                     turns=protocol.turns, content=content)  # fmt: skip
+
+
+def _leaks(run: Run, protocol: Protocol) -> tuple[str, ...]:
+    """What our dialogues share with the texts that they searched, where those are named."""
+    from whichpic.album.datasets import read_dataset
+
+    if protocol.documents is None:
+        return ()
+    documents = read_dataset(protocol.documents, opening=protocol.opening, captions=protocol.captions)
+    return leak_warnings(run.texts, run.targets, documents.captions)
 
 
 def _searched(
