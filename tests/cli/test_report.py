@@ -72,6 +72,16 @@ def test_the_pictures_of_an_album_are_in_the_page(tmp_path: Path, home: Path) ->
     assert "data:image/jpeg;base64," in text and "变差的对话" in text and re.search(r"(first|second)/\d+\.png", text)
 
 
+def test_the_captions_of_a_data_set_stand_for_its_pictures(tmp_path: Path, home: Path) -> None:
+    lines = [{"id": f"picture-{k}", "captions": [f"{k} <b>boats</b> at a quay"]} for k in range(40)]
+    (tmp_path / "set.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    file = dialogues(tmp_path / "eig.jsonl")
+    words = ("--album", str(tmp_path / "set.jsonl"), "--out", str(tmp_path / "page"), "--samples", "50")
+    done = run("report", str(file), *words, home=home)
+    assert done.returncode == 0, done.stderr
+    assert "3 &lt;b&gt;boats&lt;/b&gt; at a quay" in (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+
+
 def test_runs_of_one_name_are_called_after_their_files(tmp_path: Path, home: Path) -> None:
     files = [str(dialogues(tmp_path / f"{name}.jsonl", name="same")) for name in ("one", "two")]
     done = run("report", *files, "--out", str(tmp_path / "page"), "--samples", "50", home=home)

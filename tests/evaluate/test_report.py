@@ -22,7 +22,7 @@ from whichpic.evaluate import plots, tables
 from whichpic.evaluate.pages import page, warnings_of
 from whichpic.evaluate.plots import Axes, Series
 from whichpic.evaluate.published import published_systems
-from whichpic.evaluate.report import joined, read_summary, write_report
+from whichpic.evaluate.report import joined, looks_of_world, read_summary, write_report
 from whichpic.evaluate.run import Run
 from whichpic.evaluate.summary import summarise
 from whichpic.evaluate.worse import Look, Pictures
@@ -194,6 +194,14 @@ def test_pictures_beyond_the_budget_are_named_only() -> None:
 def test_a_caption_stands_for_a_picture_that_is_not_there(two: dict[str, Any]) -> None:
     text = page(two, pictures=lambda name: Look(name, f"what somebody wrote of {name}"))
     assert 'class="captions"' in text and "what somebody wrote of picture-" in text and "data:image" not in text
+
+
+def test_pictures_of_the_drawn_world_are_drawn_again() -> None:
+    looks = looks_of_world()
+    seen = looks("drawn-0-000007")
+    assert seen and seen.caption and seen.jpeg and Image.open(io.BytesIO(seen.jpeg)).format == "JPEG"
+    assert looks("drawn-0-000007") == seen != looks("drawn-1-000007")
+    assert looks("drawn-0-999999999") is None and looks("a cat") is None
 
 
 # -- tables -------------------------------------------------------------------------------------------------------

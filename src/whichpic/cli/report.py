@@ -24,7 +24,8 @@ def report(
     ],
     out: Annotated[Path | None, typer.Option(help="Folder to write; else reports/ and the first file's name.")] = None,
     album: Annotated[
-        Path | None, typer.Option(help="The album that was searched: its pictures, or captions, go into the page.")
+        Path | None,
+        typer.Option(help="The album (or data set of captions) that was searched: what it shows goes into the page."),
     ] = None,
     store: Annotated[Path | None, typer.Option("--store", help="Where the album's index is, if not in it.")] = None,
     beside: Annotated[
@@ -126,8 +127,6 @@ def _looks(album: Path | None, store: Path | None, summary: dict[str, Any]) -> L
     from whichpic.evaluate.report import looks_of, looks_of_world
 
     if album is not None:
-        from whichpic.album.store import Store
-
-        return looks_of(Store.open(album.expanduser(), store=store))
+        return looks_of(album.expanduser(), store=store)
     drawn = any(str(each.get("target") or "").startswith("drawn-") for run in summary["runs"] for each in run["worse"])
     return looks_of_world() if drawn else None

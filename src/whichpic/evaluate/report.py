@@ -5,20 +5,22 @@ Called by the command `report`, and by people: write_report(summarise(runs), "re
 
 from __future__ import annotations
 
+import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whichpic.errors import AlbumError, SessionError, StoreFull
+from whichpic.errors import AlbumError, SessionError, StoreFull, WhichpicError
 from whichpic.evaluate.pages import page
 from whichpic.evaluate.published import comparable_systems
 from whichpic.evaluate.worse import Look
 
 if TYPE_CHECKING:
-    from whichpic.album.store import Store
+    from PIL.Image import Image
+
     from whichpic.evaluate.published import Published
     from whichpic.evaluate.run import Run
     from whichpic.evaluate.tables import Language
@@ -219,33 +221,66 @@ def _encodable(text: str) -> str:
 # -- pictures -----------------------------------------------------------------------------------------------------
 
 
-def looks_of(store: Store) -> Looks:
-    """What can be seen of an album's pictures, for `write_report`: thumbnails, or captions where it has no more."""
-    known = {picture.id: picture for picture in store.pictures()}
-    captions = store.captions()
+def looks_of(album: str | Path, *, store: str | Path | None = None) -> Looks:
+    """What can be seen of an album's pictures, for `write_report`: thumbnails, or captions where it has no more.
+
+    album: a folder that was indexed (`store`: where its index is, if not in it), or a data set of captions, as a file,
+    which need not be indexed. Raises AlbumError or CaptionError where it cannot be read.
+    """
+    from whichpic.album.store import Store
+
+    album = Path(album)
+    if album.is_file():
+        return _looks_of_captions(album)
+    opened = Store.open(album, store=None if store is None else Path(store))
+    known = {picture.id: picture for picture in opened.pictures()}
+    captions = opened.captions()
 
     def look(picture: str) -> Look | None:
         if picture not in known:
             return None
-        said = captions.get(picture) or ()
+        said = captions.get(picture) or ("",)
         name = known[picture].paths[0] if known[picture].paths else picture
-        return Look(name, said[0] if said else "", _jpeg(store, picture))
+        return Look(name, said[0], _jpeg(lambda: opened.thumbnail(picture, _SIDE).read_bytes()))
 
     return look
 
 
-def _jpeg(store: Store, picture: str) -> bytes | None:
-    from whichpic.errors import WhichpicError
+def _looks_of_captions(file: Path) -> Looks:
+    from whichpic.album.datasets import read_dataset
+    from whichpic.album.decode import decode
 
+    content = read_dataset(file)
+    known = set(content.pictures)
+
+    def look(picture: str) -> Look | None:
+        if picture not in known:
+            return None
+        path = content.files.get(picture)
+        seen = None
+        if path:
+            seen = _jpeg(lambda: _encoded(decode(file.parent / path, side=_SIDE).image))
+        return Look(picture, (content.captions.get(picture) or ("",))[0], seen)
+
+    return look
+
+
+def _jpeg(made: Callable[[], bytes]) -> bytes | None:
+    """The bytes; None where the file was moved since, or cannot be read."""
     try:
-        return None if store.captions_only else store.thumbnail(picture, _SIDE).read_bytes()
+        return made()
     except (OSError, WhichpicError):
-        return None  # the file was moved since, or there never was one
+        return None
+
+
+def _encoded(image: Image) -> bytes:
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
 
 
 def looks_of_world() -> Looks:
     """What can be seen of the drawn world's pictures: their ids say which they are, and they are drawn again."""
-    import io
     import re
 
     from whichpic.simulate import drawing, scenes
@@ -255,8 +290,6 @@ def looks_of_world() -> Looks:
         if match is None or int(match[2]) >= scenes.capacity():
             return None
         seen = scenes.scene(int(match[1]), int(match[2]))
-        buffer = io.BytesIO()
-        drawing.draw(seen, side=_SIDE).convert("RGB").save(buffer, "JPEG", quality=80)
-        return Look(picture, scenes.captions_of(seen, 1)[0], buffer.getvalue())
+        return Look(picture, scenes.captions_of(seen, 1)[0], _encoded(drawing.draw(seen, side=_SIDE)))
 
     return look

@@ -160,7 +160,9 @@ def glance(runs: Sequence[Summary], language: Language = "en") -> Table:
             number((run.get("harm") or {}).get("ended_worse"), "lost"), number(max(ece, default=None), "ece"),
         ))  # fmt: skip
     named = tuple(say(f"glance.{each}", language, recall=name_of(recall), hits=name_of(hits)) for each in head)
-    return Table(say("glance.caption", language), named, tuple(rows), say("glance.note", language))
+    known = [k for k in range(len(named)) if any(row[k].text != NOTHING for row in rows)]
+    shown = tuple(tuple(row[k] for k in known) for row in rows)
+    return Table(say("glance.caption", language), tuple(named[k] for k in known), shown, say("glance.note", language))
 
 
 def by_turn(run: Summary, language: Language = "en", *, metrics: Sequence[str] = ()) -> Table:
@@ -304,7 +306,8 @@ def _p(value: float | None) -> str:
 
 _READ_FIRST = (
     "dialogues", "turns", "pool", "protocol", "corpus", "documents", "form", "opening", "opening.kind", "user.kind",
-    "user.errors", "user.ignorance", "cap", "play.questions", "play.stop", "not_found", "play.not_found", "encoder",
+    "user.errors", "user.ignorance", "cap", "query", "searched by", "play.questions", "stop", "play.stop", "not_found",
+    "never found", "play.not_found", "encoder",
     "session.asker", "session.chooser", "session.rewriter", "seed", "play.seed",
 )  # fmt: skip
 
