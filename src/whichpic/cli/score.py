@@ -80,7 +80,7 @@ QueryVectorsOption = Annotated[
 DepthsOption = Annotated[str, typer.Option("-k", help="Depths, parted by commas; the table shows 10, or the largest.")]
 TiesOption = Annotated[str, typer.Option("--ties", help="Rank among ties: mean, optimistic or pessimistic.")]
 LevelOption = Annotated[float | None, typer.Option("--level", help="Of the intervals.")]
-SamplesOption = Annotated[int, typer.Option("--samples", help="Of the bootstrap.")]
+SamplesOption = Annotated[int, typer.Option("--samples", min=1, help="Of the bootstrap.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of the bootstrap.")]
 CompareOption = Annotated[
     tuple[Path, Path] | None,
@@ -144,32 +144,26 @@ def score(
 
     Example: whichpic score --recipe text-proxy --data DATA
     """
+    given = dict(locals())  # the options that are a protocol's have its names
     if beside and "list" in beside:
         _list_published()
         return
-    given = {
-        "kind": kind, "form": form, "turns": turns, "split": split, "base": base, "pool": pool, "not_found": not_found,
-        "relevant": relevant, "documents": documents, "opening": opening, "captions": captions, "space": space,
-        "album": album, "store": store, "encoder": encoder, "field": field, "vectors": vectors,
-        "query_vectors": query_vectors,
-    }  # fmt: skip
     protocol, paths, stated = _stated(recipe, data, given)
     paths = [*compare] if compare else (files or paths)
     if not paths:
         raise QueryError("nothing to score: name dialogues.jsonl or a published file, or a --recipe with its --data")
     ks = _depths(k or stated.get("k") or "1,5,10")
-    asked = {"ks": ks, "ties": ties or stated.get("ties", "mean"), "level": level or stated.get("level", 0.95),
-             "samples": samples, "seed": seed}  # fmt: skip
+    asked = {"ks": ks, "ties": ties or stated.get("ties", "mean"), "samples": samples, "seed": seed,
+             "level": stated.get("level", 0.95) if level is None else level}  # fmt: skip
     summary = _summary(paths, protocol, asked, quiet=json)
     systems = _beside(summary, beside or stated.get("published", []))
-    if out is not None:
-        _write(summary, out)
+    _write(summary, out)
     _print(summary, systems, json=json, markdown=markdown, latex=latex)
 
 
 def _stated(recipe: str, data: Path, given: Mapping[str, Any]) -> tuple[Protocol, list[Path], dict[str, Any]]:
     """A recipe's protocol under the options that were given, the files it names, and what it says of the figures."""
-    from dataclasses import replace
+    from dataclasses import fields, replace
 
     from whichpic.evaluate.scoring import Protocol, of_recipe
     from whichpic.simulate.recipes import load_recipe
@@ -181,7 +175,8 @@ def _stated(recipe: str, data: Path, given: Mapping[str, Any]) -> tuple[Protocol
         read = load_recipe(recipe)
         protocol, paths = of_recipe(read, data)
         figures = {**read.tables.get("score", {}), "published": read.get("protocol", "published", [])}
-    options = {key: value for key, value in given.items() if value not in (None, "")}
+    names = {each.name for each in fields(Protocol)} - {"k"}
+    options = {key: value for key, value in given.items() if key in names and value not in (None, "")}
     if "not_found" in options:
         options["not_found"] = tuple(options["not_found"])
     return replace(protocol, **options), paths, figures
@@ -248,9 +243,11 @@ def _list_published() -> None:
         print(f"{system.id:18} {system.name}; {system.corpus}, {system.pool or '?'} pictures; {system.source}")
 
 
-def _write(summary: Mapping[str, Any], folder: Path) -> None:
+def _write(summary: Mapping[str, Any], folder: Path | None) -> None:
     import json
 
+    if folder is None:
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)

@@ -66,17 +66,7 @@ def read_rewriting(
     return Run(
         name="query-rewriting",
         ranks=Ranks.carried(places, pool=pool, ids=named(targets), turns=length),
-        settings={
-            "protocol": "query-rewriting",
-            "file": path.name,
-            "ranks counted from": base,
-            "ties": "not recorded; none are assumed",
-            "turns": length,
-            "stop": "as played: the target among the first 10, or a rank worse than the last; the last rank is kept",
-            "never found": f"{lost} ranks, each anywhere behind the {min(depth, pool):,} retrieved",
-            "right pictures": "relevant_images and the target" if relevant == "record" else "the target alone",
-            "recall and F1 of": f"the first {k} of each turn",
-        },
+        settings={"file": path.name, "turns": length, **_stated(base, min(depth, pool), k, relevant, lost)},
         texts=tuple(_texts(row, length) for row in rows),
         targets=tuple(targets),
         shown=tuple(tuple(tuple(each[:10]) for each in shown[:length]) for shown in lists),
@@ -85,6 +75,18 @@ def read_rewriting(
         seen=seen,
         warnings=(_ORACLE,),
     )
+
+
+def _stated(base: int, depth: int, k: int, relevant: Relevant, lost: int) -> dict[str, Any]:
+    return {
+        "protocol": "query-rewriting",
+        "ranks counted from": base,
+        "ties": "not recorded; none are assumed",
+        "stop": "as played: the target among the first 10, or a rank worse than the last; the last rank is kept",
+        "never found": f"{lost} ranks, each anywhere behind the {depth:,} retrieved",
+        "right pictures": "relevant_images and the target" if relevant == "record" else "the target alone",
+        "recall and F1 of": f"the first {k} of each turn",
+    }
 
 
 def _ranks(row: Mapping[str, Any], path: Path, number: int) -> list[int]:
