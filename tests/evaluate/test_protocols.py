@@ -331,6 +331,17 @@ def test_our_dialogues_are_carried_on_after_their_end(tmp_path: Path) -> None:
     assert run.fits is None
 
 
+@pytest.mark.parametrize("header", [{}, {"pictures": "many"}, {"pictures": 3}, {"pictures": 50, "settings": [1]}])
+def test_a_header_that_is_none_is_told(tmp_path: Path, header: dict[str, Any]) -> None:
+    path = tmp_path / "dialogues.jsonl"
+    write_dialogues(path, header, [Dialogue("d", "t.jpg", (Turn("said", "a", better=7),))])
+    if header.get("pictures") == 50:
+        assert read_runs([path], Protocol())[0].ranks.pool == 50
+        return
+    with pytest.raises(SessionError, match=str(path)):
+        read_runs([path], Protocol())
+
+
 def test_our_dialogues_are_looked_through_for_leaks(tmp_path: Path) -> None:
     def said(k: int) -> tuple[Turn, ...]:
         return (Turn("said", "a thing"), Turn("answered", f"is it beside the big house number {k}? yes"))

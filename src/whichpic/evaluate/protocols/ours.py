@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whichpic.errors import SessionError
+from whichpic.errors import QueryError, SessionError
 from whichpic.evaluate.ranks import Ranks
 from whichpic.evaluate.run import Run
 
@@ -32,12 +32,14 @@ def read_ours(path: Path, *, turns: int | None = None) -> Run:
     if not dialogues:
         raise SessionError(f"{path} holds a header and no dialogue; go on with: whichpic simulate")
     length = min(max(len(dialogue.turns) for dialogue in dialogues), turns or 1 << 30)
-    ranks = Ranks.carried(
-        [[(turn.better, turn.ties) for turn in dialogue.turns] for dialogue in dialogues],
-        pool=int(header["pictures"]),
-        ids=[dialogue.id for dialogue in dialogues],
-        turns=length,
-    )
+    places = [[(turn.better, turn.ties) for turn in dialogue.turns] for dialogue in dialogues]
+    pool = header.get("pictures")
+    if not isinstance(pool, int):
+        raise SessionError(f"{path} does not say how many pictures were searched: its first line lacks 'pictures'")
+    try:
+        ranks = Ranks.carried(places, pool=pool, ids=[dialogue.id for dialogue in dialogues], turns=length)
+    except (QueryError, OverflowError) as error:
+        raise SessionError(f"{path}: {error}") from None
 
     def carried(value: Callable[[Turn], float]) -> NDArray[np.float64]:
         return np.array([[value(at) for at in _filled(each, length)] for each in dialogues], dtype=np.float64)
@@ -61,7 +63,7 @@ def read_ours(path: Path, *, turns: int | None = None) -> Run:
         milliseconds=spent(lambda turn: turn.milliseconds),
         tokens=spent(lambda turn: turn.tokens),
         calls=spent(lambda turn: turn.calls),
-        warnings=tuple(str(each) for each in header.get("warnings", ())),
+        warnings=tuple(map(str, header.get("warnings") or ())),
         relevant=relevant,
         found=found,
         seen=seen,
@@ -75,7 +77,9 @@ def _filled(dialogue: Dialogue, length: int) -> Sequence[Turn]:
 
 def _settings(header: dict[str, Any], length: int) -> dict[str, Any]:
     stated = {key: value for key, value in header.items() if key in _STATED}
-    return {"protocol": "whichpic simulate", **dict(header.get("settings", {})), **stated, "turns": length}
+    resolved = header.get("settings")
+    settings = resolved if isinstance(resolved, dict) else {}
+    return {"protocol": "whichpic simulate", **settings, **stated, "turns": length}
 
 
 def _several(dialogues: Sequence[Dialogue], length: int) -> tuple[Rows | None, Rows | None, Rows | None]:
