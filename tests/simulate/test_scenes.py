@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from whichpic.album.pixels import COLOURS, name_pixels, to_lab
+from whichpic.dialogue import Session
 from whichpic.errors import AlbumError, QueryError
 from whichpic.simulate.drawing import draw
 from whichpic.simulate.props import COLUMNS, FURNISHED, THINGS, overlap
@@ -132,6 +133,22 @@ def test_two_thousand_scenes_become_an_album_in_a_moment() -> None:
     main = main_object(scene(1, at))
     assert facts.count(main.thing)[at] == 3 and facts.p(f"colour of {main.thing}", main.colour)[at] == 1
     assert not gallery.indexed.any() and len(gallery.captions[gallery.ids[0]]) == 3
+
+
+def test_without_captions_only_answers_tell_pictures_apart() -> None:
+    gallery = world(60, captions=0)
+    session = Session(gallery, asker="facts")
+    session.say("a dog")
+    assert np.ptp(session.belief.p) == 0
+    while (question := session.question) is not None:
+        values = [option.value for option in question.options]
+        told = {fact.value for fact in facts_of(scene(0, 11)) if fact.attribute == question.attribute}
+        if question.attribute in ("thing", "count"):
+            yes = gallery.facts.thing(question.about)[11] == 1
+            count = min(3, int(gallery.facts.count(question.about)[11]))
+            told = {"yes" if yes else "no"} if question.attribute == "thing" else {("0", "1", "2", "3+")[count]}
+        session.answer(next((k for k, value in enumerate(values) if value in told), len(values) - 1))
+    assert session.results(1)[0].picture.id == gallery.ids[11]
 
 
 def test_captions_can_have_vectors() -> None:

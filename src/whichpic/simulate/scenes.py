@@ -206,7 +206,8 @@ def world(
     """An album of the first n scenes of a seed, in memory, with facts and captions and without a pixel.
 
     encoder: the toy encoder unless another is given; pictures have no vectors, and captions have them where
-    `caption_vectors` says so. Picture k lies at position k. Raises QueryError for an n that is not positive.
+    `caption_vectors` says so. captions: how many of each picture; with 0 nothing that is said finds anything, and all
+    has to come from answers. Picture k lies at position k. Raises QueryError for an n that is not positive.
     """
     import numpy as np
 
@@ -218,7 +219,7 @@ def world(
         raise QueryError(f"a drawn world has at least one picture, not {n}")
     encoder = encoder or Toy()
     drawn = scenes(seed, n)
-    said = {each.id: captions_of(each, captions) for each in drawn}
+    said = {each.id: captions_of(each, captions) for each in drawn} if captions else {}
     vectors = None
     if caption_vectors:
         owners = np.repeat(np.arange(n, dtype=np.int64), [len(texts) for texts in said.values()])
