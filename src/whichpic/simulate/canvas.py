@@ -82,7 +82,9 @@ class Canvas:
         elif sum(main) > 720:
             shades["light"] = (232, 226, 216)
         # A black thing in the dark would have no outline to be known by.
-        outline = MOONLIT if main == COLOURS["black"] and self.scene.light == "night" and not self.scene.indoors else INK
+        outline = (
+            MOONLIT if main == COLOURS["black"] and self.scene.light == "night" and not self.scene.indoors else INK
+        )
         for outlined in (True, False):
             for shape in FIGURES[thing]:
                 fill = outline if outlined else shades.get(shape.fill) or self.colour(shape.fill, dimmed=False)
