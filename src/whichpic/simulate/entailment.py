@@ -47,8 +47,8 @@ class Captions:
 
     @cached_property
     def mentions(self) -> tuple[tuple[Mention, ...], ...]:
-        """The concepts that each caption names."""
-        return tuple(vocabulary().mentions(text) for text in self.texts)
+        """The concepts that each caption names, without the couple of "a couple of cats": that one only counts."""
+        return tuple(tuple(m for m in vocabulary().mentions(text) if not _counts_only(text, m)) for text in self.texts)
 
     @cached_property
     def said(self) -> Counter[str]:
@@ -68,8 +68,8 @@ class Captions:
         """The thing that most captions name, ties by how early; "" where none names a thing that one would speak of."""
         votes: Counter[str] = Counter()
         earliest: Counter[str] = Counter()
-        for text, found in zip(self.texts, self.mentions, strict=True):
-            things = list(dict.fromkeys(m.concept.name for m in found if _is_main(text, m)))
+        for found in self.mentions:
+            things = list(dict.fromkeys(m.concept.name for m in found if _is_main(m)))
             votes.update(things)
             earliest.update({name: place for place, name in enumerate(things)})
         return min(votes, key=lambda name: (-votes[name], earliest[name], name), default="")
@@ -172,12 +172,14 @@ def shows(captions: Captions, name: str, dense: Dense | None, evidence: Evidence
     return told
 
 
-def _is_main(text: str, mention: Mention) -> bool:
-    """Whether a picture could be said to be of this: a thing that one speaks of, and not the couple of "a couple of cats"."""
+def _counts_only(text: str, mention: Mention) -> bool:
+    return mention.concept.name in _NUMBERS and text[mention.end :].startswith(" of ")
+
+
+def _is_main(mention: Mention) -> bool:
+    """Whether a picture could be said to be of this: a thing that one speaks of."""
     name = mention.concept.name
-    if mention.concept.kind != "thing" or mention.negated or (name in wording().vague and name != "person"):
-        return False
-    return not (name in _NUMBERS and text[mention.end :].startswith(" of "))
+    return mention.concept.kind == "thing" and not mention.negated and (name not in wording().vague or name == "person")
 
 
 def _with_kinds(mention: Mention) -> tuple[str, ...]:
@@ -197,7 +199,7 @@ def _counted(text: str, found: Sequence[Mention], name: str) -> tuple[int, bool]
         said = next((_number(word) for word in reversed(before) if _number(word)), 0)
         if not said and _plural(text[mention.start : mention.end], mention):
             said, sure = 3, False
-        total += said or 1
+        total += said or _NUMBERS.get(mention.concept.name, 1)
     return total, sure
 
 

@@ -6,10 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from whichpic.dialogue.asking import askers
+from whichpic.dialogue.choosing import chooser
 from whichpic.dialogue.constants import BeliefSettings
 from whichpic.errors import QueryError
+from whichpic.simulate.openings import Opening
 from whichpic.simulate.parallel import Place, Plan
 from whichpic.simulate.play import PlaySettings
 from whichpic.simulate.targets import by_picture, choose, fingerprint, leaks, read_recorded, read_texts, targets
@@ -131,8 +134,11 @@ def _plan(tables: Tables) -> Plan:
         **{key: wished[key] for key in _PLAYED if key in wished},
         **{key: str(session[key]) for key in ("asker", "chooser", "language") if key in session},
     )
+    askers(play.asker), chooser(play.chooser)  # a wrong name is an error now, and not in the middle of a run
     about_user = {key: value for key, value in tables.get("user", {}).items() if key != "dialogues"}
     opening = tables.get("opening", {}).get("kind", "caption")
+    if opening not in get_args(Opening):
+        raise QueryError(f"no opening is called '{opening}'; there are {', '.join(get_args(Opening))}")
     return Plan(play, user_settings(about_user), opening, wished.get("seed", 0), _belief(session.get("belief")))
 
 

@@ -1,0 +1,105 @@
+"""Recipes: settings with a name; a misspelt one is an error, and options decide over them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from whichpic.dialogue import BeliefSettings
+from whichpic.errors import QueryError
+from whichpic.simulate.prepare import merged, place_of, prepare
+from whichpic.simulate.recipes import list_recipes, load_recipe
+
+
+def test_the_recipes_that_come_with_whichpic_can_be_read() -> None:
+    assert {"real-photos", "drawn-world"} <= set(list_recipes())
+    for name in list_recipes():
+        assert load_recipe(name).about, name
+
+
+def test_a_recipe_states_its_settings() -> None:
+    recipe = load_recipe("real-photos")
+    assert recipe.name == "real-photos" and recipe.get("play", "questions") == 5
+    assert recipe.get("user", "errors") == 0.1 and recipe.get("user", "ignorance") == 0.2
+    assert recipe.get("user", "nothing", "default") == "default"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[play]\nquestion = 5", r"'question' in \[play\]; known are: questions, stop"),
+        ("[plya]\nquestions = 5", "'plya'; known are about and the tables album"),
+        ("play = 3", "'play'"),
+        ("[play", "is not TOML"),
+    ],
+)
+def test_what_a_recipe_may_not_say(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(QueryError, match=reason):
+        load_recipe(path)
+
+
+def test_a_name_that_is_none_names_those_there_are() -> None:
+    with pytest.raises(QueryError, match=r"there are: .*drawn-world"):
+        load_recipe("drwan-world")
+    with pytest.raises(QueryError, match="no recipe file"):
+        load_recipe("nowhere/mine.toml")
+
+
+def test_options_decide_and_none_decides_nothing() -> None:
+    tables = merged({"play": {"questions": 5, "seed": 1}}, {"play": {"questions": None, "seed": 2}})
+    assert tables == {"play": {"questions": 5, "seed": 2}}
+
+
+def test_an_album_is_named_once() -> None:
+    assert place_of({"album": {"path": "world:30", "world": 2000}}).world == 30
+    assert place_of({"album": {"path": "photos", "world": 2000}}).world == 0
+    for album in ({}, {"path": "world:many"}, {"path": "world:0"}, {"world": -1}, {"world": "2000"}):
+        with pytest.raises(QueryError):
+            place_of({"album": album})
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("play", "questions", -1),
+        ("play", "questions", "five"),
+        ("play", "shown", 0),
+        ("play", "stop", "sometimes"),
+        ("play", "not_found", "-1"),
+        ("user", "kind", "oracle"),
+        ("user", "errors", 1.5),
+        ("user", "errors", "many"),
+        ("user", "evidence", "astral"),
+        ("opening", "kind", "poem"),
+        ("session", "chooser", "best"),
+        ("session", "asker", "nobody"),
+        ("session", "rewriter", "llm"),
+        ("session", "belief", {"gamma": 1}),
+        ("targets", "n", -3),
+        ("targets", "folder", "nowhere"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_an_error_before_anything_is_played(
+    table: str, key: str, value: object
+) -> None:
+    tables = merged({"album": {"world": 20}, "user": {"kind": "facts"}}, {table: {key: value}})
+    with pytest.raises(QueryError):
+        prepare(tables, name="test")
+
+
+def test_the_header_states_everything_that_was_resolved() -> None:
+    tables: dict[str, dict[str, object]] = {
+        "album": {"world": 20},
+        "user": {"kind": "facts"},
+        "session": {"belief": {"eps": {"facts": 0.01}}},
+    }
+    header = prepare(tables, name="test").header
+    assert header["settings"]["play"] == {
+        "questions": 5, "stop": "never", "shown": 10, "gain": False, "not_found": "ranked", "seed": 0,
+    }  # fmt: skip
+    assert header["settings"]["user"]["errors"] == 0 and header["settings"]["opening"] == {"kind": "caption"}
+    assert header["belief"]["eps"] == {**BeliefSettings().eps, "facts": 0.01}
+    assert header["pictures"] == 20 and header["warnings"] == []
