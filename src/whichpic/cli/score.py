@@ -236,11 +236,16 @@ def _beside(summary: Mapping[str, Any], names: str | Sequence[str]) -> list[Publ
     return systems
 
 
+def _source(system: Published) -> str:
+    bri = "" if system.bri is None else f"; BRI {system.bri:.4f} at its last turn"
+    return f"{system.id}: {system.name}; {system.source}; {system.corpus}, {system.pool or '?'} pictures{bri}. {system.note}"
+
+
 def _list_published() -> None:
     from whichpic.evaluate.published import published_systems
 
     for system in published_systems():
-        print(f"{system.id:18} {system.name}; {system.corpus}, {system.pool or '?'} pictures; {system.source}")
+        print(_source(system))
 
 
 def _write(summary: Mapping[str, Any], folder: Path | None) -> None:
@@ -281,7 +286,7 @@ def _print(summary: Mapping[str, Any], beside: Sequence[Published], *, json: boo
         print("\n" if number else "", end="")
         print("\n".join(mark + printable(line) for line in lines) + "\n")
         print(render(by_turn_table(run, k, beside)).rstrip() + "\n")
-        below = [*remarks(run, k), *(f"{system.name}: {system.source}; {system.note}" for system in beside)]
+        below = [*remarks(run, k), *(_source(system) for system in beside)]
         print("\n".join(mark + printable(line) for line in below))
     for compared in summary["comparisons"]:
         if compared["metric"] in (f"recall@{k}", "bri"):
