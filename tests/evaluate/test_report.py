@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 import re
 import sys
 from html.parser import HTMLParser
@@ -319,6 +320,29 @@ def test_what_is_no_summary_is_refused_in_one_line(tmp_path: Path, text: str) ->
     with pytest.raises(SessionError, match="is no summary") as refused:
         read_summary(tmp_path / "summary.json")
     assert "\n" not in str(refused.value)
+
+
+SPOILERS = [None, True, "x", -1, 1e308, float("nan"), [], {}, [None], ["x"], [[1]], {"a": 1}]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_spoilt_summary_is_refused_or_shown_but_never_a_traceback(
+    tmp_path: Path, two: dict[str, Any], seed: int
+) -> None:
+    draw = random.Random(seed)
+    spoilt = json.loads(json.dumps(two))
+    place, key = spoilt, "runs"
+    while draw.random() < 0.9 and isinstance(place[key], dict | list) and place[key]:
+        place = place[key]
+        key = draw.choice(list(place) if isinstance(place, dict) else range(min(len(place), 3)))
+    place[key] = draw.choice(SPOILERS)
+    (tmp_path / "summary.json").write_text(json.dumps(spoilt))
+    try:
+        summary = read_summary(tmp_path / "summary.json")
+    except SessionError as error:
+        assert "\n" not in str(error)
+    else:
+        assert page(summary).endswith("</html>\n")
 
 
 def test_summaries_are_joined_where_they_read_alike(two: dict[str, Any]) -> None:

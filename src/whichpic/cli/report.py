@@ -81,14 +81,14 @@ def _summary(
 ) -> tuple[dict[str, Any], list[Run]]:
     """One summary of all files, and the runs of those that hold dialogues."""
     from whichpic.evaluate.protocols.ours import read_ours
-    from whichpic.evaluate.report import is_summary, joined, read_summary
+    from whichpic.evaluate.report import joined, may_be_summary, read_summary
     from whichpic.evaluate.summary import summarise
 
     if ties not in ("mean", "optimistic", "pessimistic"):
         raise QueryError(f"--ties is mean, optimistic or pessimistic, not '{printable(ties)}'")
     if not 0 < level < 1:
         raise QueryError(f"--level lies between 0 and 1, not {level:g}")
-    made = [file for file in files if is_summary(file)]
+    made = [file for file in files if may_be_summary(file)]
     runs = _renamed([(file, read_ours(file)) for file in files if file not in made])
     summaries = [read_summary(file) for file in made]
     if runs:
@@ -128,5 +128,7 @@ def _looks(album: Path | None, store: Path | None, summary: dict[str, Any]) -> L
 
     if album is not None:
         return looks_of(album.expanduser(), store=store)
-    drawn = any(str(each.get("target") or "").startswith("drawn-") for run in summary["runs"] for each in run["worse"])
+    drawn = any(
+        str(each.get("target") or "").startswith("drawn-") for run in summary["runs"] for each in run.get("worse") or ()
+    )
     return looks_of_world() if drawn else None

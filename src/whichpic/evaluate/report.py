@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whichpic.errors import AlbumError, SessionError, StoreFull, WhichpicError
+from whichpic.evaluate.layout import is_summary
 from whichpic.evaluate.pages import page
 from whichpic.evaluate.published import comparable_systems
 from whichpic.evaluate.worse import Look
@@ -94,46 +95,13 @@ def read_summary(path: str | Path) -> dict[str, Any]:
         raise SessionError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError):
         summary = None
-    if not isinstance(summary, dict) or summary.get("whichpic_report") != 1 or not _well_formed(summary):
+    if not is_summary(summary):
         raise SessionError(f'{path} is no summary: it should be a JSON object with "whichpic_report": 1 and runs, '
                            "as whichpic score --out writes it")  # fmt: skip
-    return summary
+    return dict(summary)
 
 
-_PARTS = ("drop", "chance", "ties", "harm", "turns_to_hit", "calibration", "none_fits", "cost", "multi")
-
-
-def _well_formed(summary: Mapping[str, Any]) -> bool:
-    """Whether a file that somebody may have edited has the layout of `summarise`, as far as a page relies on it."""
-
-    def numbers(values: Any) -> bool:
-        # True and False are numbers to Python, and a reliability table is a dict.
-        return isinstance(values, list) and all(each is None or isinstance(each, int | float | dict) for each in values)
-
-    def part(values: Any) -> bool:
-        return isinstance(values, dict) and all(
-            numbers(each) or each is None or isinstance(each, int | float | dict) for each in values.values()
-        )
-
-    def run(each: Any) -> bool:
-        return (
-            isinstance(each, dict)
-            and isinstance(each.get("name"), str)
-            and all(isinstance(each.get(key), int) for key in ("dialogues", "turns", "pool"))
-            and isinstance(each.get("settings"), dict)
-            and isinstance(each.get("by_turn"), dict)
-            and all(part(figures) for figures in each["by_turn"].values())
-            and all(each.get(name) is None or part(each[name]) for name in _PARTS)
-            and isinstance(each.get("warnings"), list)
-            and isinstance(each.get("worse"), list)
-            and all(isinstance(fallen, dict) for fallen in each["worse"])
-        )
-
-    runs, others = summary.get("runs"), [*(summary.get("comparisons") or ()), *(summary.get("incomparable") or ())]
-    return isinstance(runs, list) and bool(runs) and all(map(run, runs)) and all(isinstance(o, dict) for o in others)
-
-
-def is_summary(path: str | Path) -> bool:
+def may_be_summary(path: str | Path) -> bool:
     """Whether a file looks like a summary.json, and not like dialogues; one that cannot be read is none."""
     try:
         with Path(path).open("rb") as file:

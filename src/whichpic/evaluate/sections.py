@@ -213,8 +213,9 @@ def _reliability(runs: Sequence[Summary], language: Language) -> list[str]:
     return figures
 
 
-def _points(bins: Mapping[str, Sequence[float]]) -> list[tuple[float, float]]:
-    return list(zip(bins["confidence"], bins["accuracy"], strict=True))
+def _points(bins: Mapping[str, Numbers]) -> list[tuple[float, float]]:
+    pairs = zip(bins.get("confidence") or (), bins.get("accuracy") or (), strict=False)
+    return [(x, y) for x, y in pairs if x is not None and y is not None]
 
 
 def cost(runs: Sequence[Summary], language: Language) -> str:

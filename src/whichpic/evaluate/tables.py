@@ -177,7 +177,7 @@ def by_turn(run: Summary, language: Language = "en", *, metrics: Sequence[str] =
             *(say("chance.of", language, metric=name_of(each)) for each in shown))  # fmt: skip
     rows = tuple(
         (Cell(str(turn)), *(_cell(measured, metric, turn, sign=metric == "gain") for metric in metrics),
-         *(Cell(number(at(chance[each], turn), "chance")) for each in shown))
+         *(Cell(number(at(chance[each] or (), turn), "chance")) for each in shown))
         for turn in range(turns_of(run))
     )  # fmt: skip
     return Table(say("by_turn.caption", language, run=plain(run.get("name", ""))), head, rows)
@@ -190,7 +190,7 @@ def _place(metric: str) -> int:
 
 def turns_of(run: Summary) -> int:
     """How many turns the longest metric of a run has, the opening (turn 0) among them."""
-    return max((len(part.get("value") or ()) for part in run.get("by_turn", {}).values()), default=0)
+    return max((len((part or {}).get("value") or ()) for part in run.get("by_turn", {}).values()), default=0)
 
 
 def harm(runs: Sequence[Summary], language: Language = "en") -> Table:

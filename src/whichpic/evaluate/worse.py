@@ -6,6 +6,7 @@ Captions, names and answers are data of others: nothing of them reaches the page
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -126,7 +127,7 @@ def _turn(
 ) -> str:  # fmt: skip
     rank = escape(say("worse.rank", language, rank=_rank(ranks[k]))) if k < len(ranks) else ""
     text = f"<p><bdi>{escape(texts[k])}</bdi></p>" if k < len(texts) and texts[k] else ""
-    seen = _shown(shown[k][:_SHOWN], target, pictures, language) if k < len(shown) else ""
+    seen = _shown((shown[k] or ())[:_SHOWN], target, pictures, language) if k < len(shown) else ""
     return f'<li><div class="rank">{escape(say("turn", language))} {k}<b>{rank}</b></div><div>{text}{seen}</div></li>\n'
 
 
@@ -151,4 +152,6 @@ def _short(text: object, longest: int = _LONGEST) -> str:
 
 
 def _rank(rank: float | None) -> str:
-    return "–" if rank is None else f"{rank:,.0f}" if float(rank) == int(rank) else f"{rank:,.1f}"
+    if rank is None or not math.isfinite(rank):
+        return "–"
+    return f"{rank:,.0f}" if rank == int(rank) else f"{rank:,.1f}"
