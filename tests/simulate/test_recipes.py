@@ -100,6 +100,6 @@ def test_the_header_states_everything_that_was_resolved() -> None:
     assert header["settings"]["play"] == {
         "questions": 5, "stop": "never", "shown": 10, "gain": False, "not_found": "ranked", "seed": 0,
     }  # fmt: skip
-    assert header["settings"]["user"]["errors"] == 0 and header["settings"]["opening"] == {"kind": "caption"}
+    assert header["settings"]["user"]["errors"] == 0 and header["settings"]["opening"] == {"kind": "object"}
     assert header["belief"]["eps"] == {**BeliefSettings().eps, "facts": 0.01}
     assert header["pictures"] == 20 and header["warnings"] == []

@@ -57,7 +57,7 @@ def simulate(
 ) -> None:
     """Let simulated users look for pictures, and write down what was said, asked, shown, and the target's rank.
 
-    Example: whichpic simulate world:500 --user facts --opening object --targets 50 --questions 8
+    Example: whichpic simulate world:500 --user facts --targets 50 --questions 8
 
     Options override the recipe. Ctrl-C, or even a crash, keeps what was played; the same command goes on from there.
     """

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from whichpic.search.gallery import Gallery
 
 Tables = Mapping[str, Mapping[str, Any]]
+_OPENS: dict[str, Opening] = {"facts": "object", "captions": "caption", "replay": "dialogue"}
+"""How a kind of user opens, unless it is stated."""
 _PLAYED = ("questions", "stop", "shown", "gain")
 
 
@@ -78,7 +80,8 @@ def prepare(tables: Tables, *, name: str, gallery: Gallery | None = None) -> Pre
     plan = _plan(tables)
     gallery = place.open() if gallery is None else gallery
     known = _targets(tables, gallery, plan)
-    warnings = leaks(gallery, known) if plan.user.kind == "captions" else ()
+    speaks = plan.user.kind == "captions" or plan.opening == "caption"
+    warnings = leaks(gallery, known) if speaks else ()
     header = {
         "name": name,
         "settings": _stated(tables, place, plan, gallery, known),
@@ -136,10 +139,11 @@ def _plan(tables: Tables) -> Plan:
     )
     askers(play.asker), chooser(play.chooser)  # a wrong name is an error now, and not in the middle of a run
     about_user = {key: value for key, value in tables.get("user", {}).items() if key != "dialogues"}
-    opening = tables.get("opening", {}).get("kind", "caption")
+    person = user_settings(about_user)
+    opening = tables.get("opening", {}).get("kind", _OPENS[person.kind])
     if opening not in get_args(Opening):
         raise QueryError(f"no opening is called '{opening}'; there are {', '.join(get_args(Opening))}")
-    return Plan(play, user_settings(about_user), opening, wished.get("seed", 0), _belief(session.get("belief")))
+    return Plan(play, person, opening, wished.get("seed", 0), _belief(session.get("belief")))
 
 
 def _belief(wish: Any) -> BeliefSettings | None:
