@@ -133,10 +133,9 @@ def _plan(tables: Tables) -> Plan:
     for key, kind in (("questions", int), ("shown", int), ("seed", int), ("stop", str), ("gain", bool)):
         if not isinstance(wished.get(key, kind()), kind):
             raise QueryError(f"[play] {key} is a {kind.__name__}, not {wished[key]!r}")
-    play = PlaySettings(
-        **{key: wished[key] for key in _PLAYED if key in wished},
-        **{key: str(session[key]) for key in ("asker", "chooser", "language") if key in session},
-    )
+    asking = {key: str(session[key]) for key in ("asker", "chooser", "language") if key in session}
+    chosen: dict[str, Any] = {**{key: wished[key] for key in _PLAYED if key in wished}, **asking}
+    play = PlaySettings(**chosen)
     askers(play.asker), chooser(play.chooser)  # a wrong name is an error now, and not in the middle of a run
     about_user = {key: value for key, value in tables.get("user", {}).items() if key != "dialogues"}
     person = user_settings(about_user)
