@@ -13,6 +13,7 @@ from whichpic.evaluate.published import Published, not_comparable
 from whichpic.evaluate.tables import NOTHING, Language, Summary, escape, name_of, number, plain, say, values_of
 from whichpic.evaluate.worse import Looks, Pictures, worse
 
+_LONGEST_NAME = 80  # characters, in the heading
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
@@ -42,7 +43,8 @@ def page(
         "paste": _paste(summary, runs, language),
     }
     there = [name for name, found in content.items() if found]
-    title = plain(" · ".join(str(run.get("name", "")) for run in runs[:4])) + (" …" if len(runs) > 4 else "")
+    names = [plain(run.get("name", "")) for run in runs[:4]]
+    title = " · ".join(name[:_LONGEST_NAME] for name in names) + (" …" if len(runs) > 4 else "")
     body = "\n".join(
         f'<section id="{name}" aria-labelledby="h-{name}">\n<h2 id="h-{name}">{escape(say(f"heading.{name}", language))}</h2>\n'
         f"{content[name]}\n</section>"

@@ -137,7 +137,9 @@ def differences(title: str, about: str, series: Series, axes: Axes) -> str:
     return _svg(title, about, "".join(parts))
 
 
-def reliability(title: str, about: str, curves: Sequence[tuple[str, Sequence[tuple[float, float]]]], axes: Axes) -> str:
+def reliability(
+    title: str, about: str, curves: Sequence[tuple[str, Sequence[tuple[float, float]]]], axes: Axes, place: int = 0
+) -> str:
     """Accuracy against confidence, both from 0 to 1, one curve per turn (earlier ones fainter), and the diagonal."""
     frame = _Frame((0.0, 1.0), (0.0, 1.0), right=14)
     parts = []
@@ -155,9 +157,9 @@ def reliability(title: str, about: str, curves: Sequence[tuple[str, Sequence[tup
     for k, (name, points) in enumerate(curves):
         strength = 0.25 + 0.75 * (k + 1) / len(curves)
         path = " ".join(f"{frame.across(x):.1f},{frame.up(y):.1f}" for x, y in points)
-        dots = "".join(_dot(frame.across(x), frame.up(y), 0, f"{name}: {axes.say(x)} → {axes.say(y)}", radius=2)
+        dots = "".join(_dot(frame.across(x), frame.up(y), place, f"{name}: {axes.say(x)} → {axes.say(y)}", radius=2)
                        for x, y in points)  # fmt: skip
-        parts.append(f'<g opacity="{strength:.2f}"><polyline class="line c0" points="{path}"/>{dots}</g>')
+        parts.append(f'<g opacity="{strength:.2f}"><polyline class="line c{place % 6}" points="{path}"/>{dots}</g>')
     return _svg(title, about, "".join(parts))
 
 

@@ -11,7 +11,7 @@ from whichpic.evaluate.tables import Language, Numbers, Summary, escape, name_of
 
 
 def details(name: str, content: str) -> str:
-    return f"<details><summary>{escape(name)}</summary>{content}</details>\n"
+    return f'<details><summary>{escape(name)}</summary><div class="tables">{content}</div></details>\n'
 
 
 def _figure(name: str, about: str, chart: str) -> str:
@@ -69,7 +69,7 @@ def curves(summary: Summary, runs: Sequence[Summary], published: Sequence[Publis
         about = say(f"about.{tables.kind_of(metric)}", language, k=depth)
         figures.append(_chart(name_of(metric, language), about, found, axes, language))
     listed = "".join(tables.to_html(tables.by_turn(run, language)) for run in runs)
-    tied = "".join(tables.to_html(tables.ties(run, language)) for run in runs if run.get("ties"))
+    tied = "".join(tables.to_html(tables.ties(run, language)) for run in runs if _differ(run.get("ties") or {}))
     level = f"{100 * float(summary.get('level') or 0.95):g}"
     note = f'<p class="note">{escape(say("legend.interval", language, level=level))}</p>\n'
     return (
@@ -79,6 +79,10 @@ def curves(summary: Summary, runs: Sequence[Summary], published: Sequence[Publis
         + _plots(figures)
         + details(say("figures", language), listed + tied)
     )
+
+
+def _differ(ties: Summary) -> bool:
+    return ties.get("optimistic") != ties.get("pessimistic")
 
 
 def _ended(runs: Sequence[Summary], language: Language) -> str:
@@ -200,7 +204,7 @@ def _coverage_limits(runs: Sequence[Summary]) -> tuple[float, float]:
 def _reliability(runs: Sequence[Summary], language: Language) -> list[str]:
     """One diagram per run: a curve for the first, the middle and the last turn."""
     figures = []
-    for run in runs:
+    for place, run in enumerate(runs):
         turns = (run.get("calibration") or {}).get("reliability") or ()
         there = [turn for turn, bins in enumerate(turns) if bins]
         read = sorted({there[0], there[len(there) // 2], there[-1]} if there else ())
@@ -209,7 +213,7 @@ def _reliability(runs: Sequence[Summary], language: Language) -> list[str]:
             about = say("about.reliability", language, turns=", ".join(map(str, read)))
             name = say("plot.reliability", language) + (f": {plain(run.get('name', ''))}" if len(runs) > 1 else "")
             axes = Axes(lambda value: f"{100 * value:.0f}", across=say("plot.confidence", language))
-            figures.append(_figure(name, about, plots.reliability(name, about, curves, axes)))
+            figures.append(_figure(name, about, plots.reliability(name, about, curves, axes, place)))
     return figures
 
 
@@ -253,7 +257,7 @@ def comparisons(summary: Summary, language: Language) -> str:
             title = name_of(metric, language)
             chart = plots.differences(title, _reading([series], axes, about, language), series, axes)
             figures.append(_figure(title, about, chart))
-        listed = "".join(tables.to_html(tables.comparison(each, language)) for each in compared)
+        listed = "".join(f"<div>{tables.to_html(tables.comparison(each, language))}</div>" for each in compared)
         heading = escape(say("compare.pair", language, a=first, b=second))
         parts.append(f"<h3><bdi>{heading}</bdi></h3>" + _plots(figures) + details(say("figures", language), listed))
     return "\n".join(parts)

@@ -295,7 +295,9 @@ def comparison(compared: Summary, language: Language = "en") -> Table:
     )
     first, second = plain(compared.get("a", "")), plain(compared.get("b", ""))
     head = (say("turn", language), say("compare.difference", language, metric=name_of(metric, language)), "p")
-    return Table(say("compare.caption", language, a=first, b=second, metric=name_of(metric, language)), head, rows)
+    caption = say("compare.caption", language, a=first, b=second, metric=name_of(metric, language))
+    stated = {"dialogues": f"{compared.get('dialogues') or 0:,}", "test": plain(compared.get("test") or NOTHING)}
+    return Table(caption, head, rows, say("compare.note", language, **stated) if compared.get("test") else "")
 
 
 def _p(value: float | None) -> str:
@@ -347,7 +349,8 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, 
 
 def to_html(table: Table) -> str:
     """A table with caption and scopes; it scrolls by itself where the screen is narrow."""
-    kind = ' class="prose"' if table.prose else ""
+    named = any(len(row[0].text) > 3 for row in table.rows)  # rows called after runs and settings, and not after turns
+    kind = ' class="prose"' if table.prose else ' class="named"' if named else ""
     head = "".join(f'<th scope="col">{escape(each)}</th>' for each in table.head)
     body = "".join(
         f'<tr><th scope="row">{_html(row[0])}</th>' + "".join(f"<td>{_html(cell)}</td>" for cell in row[1:]) + "</tr>\n"
