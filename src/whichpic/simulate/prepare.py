@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from whichpic.dialogue.asking import askers
 from whichpic.dialogue.choosing import chooser
 from whichpic.dialogue.constants import BeliefSettings
+from whichpic.dialogue.session import Session
 from whichpic.errors import QueryError
 from whichpic.simulate.openings import Opening
 from whichpic.simulate.parallel import Place, Plan
@@ -88,7 +89,7 @@ def prepare(tables: Tables, *, name: str, gallery: Gallery | None = None) -> Pre
         "album": gallery.version,
         "pictures": gallery.n,
         "encoder": gallery.encoder.id,
-        "belief": (plan.belief or BeliefSettings()).to_json(),
+        "belief": Session(gallery, settings=plan.belief).settings.to_json(),
         "warnings": list(warnings),
     }
     return Prepared(place, gallery, plan, tuple(known), header)

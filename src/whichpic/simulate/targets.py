@@ -53,9 +53,9 @@ def by_picture(gallery: Gallery, texts: Texts) -> dict[str, tuple[str, ...]]:
     for name, said in texts.items():
         alike = by_name.get(_last(name), set()) if names[_last(name)] == 1 else set()
         only = next(iter(alike)) if len(alike) == 1 else None
-        picture = name if name in gallery.positions else by_path.get(name, only)
-        if picture is not None and said:
-            found[picture] = (*found.get(picture, ()), *said)
+        known = name if name in gallery.positions else by_path.get(name, only)
+        if known is not None and said:
+            found[known] = (*found.get(known, ()), *said)
     return found
 
 
