@@ -33,6 +33,8 @@ _COMPARED = {
     "a": str,
     "b": str,
     "metric": str,
+    "dialogues": int,
+    "test": str,
     "difference": _NUMBERS,
     "low": _NUMBERS,
     "high": _NUMBERS,

@@ -60,16 +60,8 @@ def say(key: str, language: Language = "en", **values: object) -> str:
 
 def plain(text: object) -> str:
     """Captions, names and answers are data: without control characters, half surrogates and reversals of direction."""
-    kept = "".join(
-        " " if each in "\n\r\t" else each
-        for each in str(text)
-        if each in "\n\r\t" or _category(each) not in {"Cc", "Cs"}
-    )
-    return _DIRECTIONS.sub("", kept)
-
-
-def _category(character: str) -> str:
-    return unicodedata.category(character)
+    spaced = str(text).translate({ord(each): " " for each in "\n\r\t"})
+    return _DIRECTIONS.sub("", "".join(each for each in spaced if unicodedata.category(each) not in {"Cc", "Cs"}))
 
 
 def escape(text: object) -> str:
