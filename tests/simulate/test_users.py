@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support import gallery
-from whichpic.dialogue.events import Question
+from whichpic.dialogue.events import Option, Question
 from whichpic.dialogue.likelihood import COUNTS, NO, OTHER, YES
 from whichpic.dialogue.phrases import ask
 from whichpic.encoders.toy import Toy
@@ -80,6 +80,24 @@ def test_a_person_says_what_is_when_no_option_does() -> None:
     assert person.answer(question("colour", "blue", "red", OTHER)) == Reply(2, "brown")
     short = user(UserSettings(evidence="lexical", says_more=False), BEACH, seed=1)
     assert short.answer(question("kind", "vehicle", "food", OTHER)) == Reply(2)
+
+
+def test_a_colour_can_be_asked_of_a_thing() -> None:
+    def colour_of(thing: str, *colours: str) -> Question:
+        options = tuple(Option(colour, colour) for colour in (*colours, OTHER))
+        return Question(f"What colour is the {thing}?", options, f"colour of {thing}", thing)
+
+    assert says(BEACH, colour_of("dog", "black", "brown")) == "brown"
+    assert says(BEACH, colour_of("man", "black", "brown")) is None
+    assert user(LEXICAL, BEACH, seed=1).answer(colour_of("dog", "black")) == Reply(1, "brown")
+    red = Target("t", facts=(*FACTS.facts, Fact("colour of ball", "red", 1.0, "drawn")))
+    assert says(red, colour_of("ball", "red", "blue"), UserSettings(kind="facts")) == "red"
+    assert says(red, colour_of("dog", "red", "blue"), UserSettings(kind="facts")) == OTHER
+
+
+def test_in_chinese_what_is_said_is_chinese() -> None:
+    asked = ask("kind", ("vehicle", "food", OTHER), language="zh")
+    assert user(LEXICAL, BEACH, seed=1).answer(asked) == Reply(2, "狗")
 
 
 @pytest.mark.parametrize(

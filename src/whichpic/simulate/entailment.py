@@ -74,13 +74,20 @@ class Captions:
             earliest.update({name: place for place, name in enumerate(things)})
         return min(votes, key=lambda name: (-votes[name], earliest[name], name), default="")
 
-    def named(self, kind: str) -> list[str]:
-        """Concepts of a kind ("colour", "scene", "light") that the captions name, those of most captions first."""
-        votes = Counter(
-            name
-            for found in self.mentions
-            for name in {m.concept.name for m in found if m.concept.kind == kind and not m.negated}
-        )
+    def named(self, kind: str, thing: str = "") -> list[str]:
+        """Concepts of a kind ("colour", "scene", "light") that the captions name, those of most captions first.
+
+        thing: only where the next thing that is named is one ("a brown dog"; of "a black and white cat" both).
+        """
+        votes: Counter[str] = Counter()
+        for found in self.mentions:
+            named = set()
+            for place, mention in enumerate(found):
+                if mention.concept.kind == kind and not mention.negated:
+                    after = next((m for m in found[place + 1 :] if m.concept.kind == "thing"), None)
+                    if not thing or (after is not None and thing in _with_kinds(after)):
+                        named.add(mention.concept.name)
+            votes.update(named)
         return sorted(votes, key=lambda name: (-votes[name], name))
 
     @cached_property

@@ -18,7 +18,7 @@ from whichpic.errors import QueryError
 from whichpic.simulate.entailment import SURE_NO, SURE_YES, Captions, Dense, Evidence, shows
 from whichpic.simulate.openings import Opening, main_of, opening
 from whichpic.types import Fact
-from whichpic.words import vocabulary
+from whichpic.words import has_cjk, vocabulary
 
 if TYPE_CHECKING:
     from whichpic.types import Encoder
@@ -183,8 +183,9 @@ def _by_facts(target: Target, question: Question, describe: Describe | None) -> 
             return _option(
                 values, next((value for value in (*fitting, *_told(facts, "kind")) if value in values), OTHER)
             )
-        case attribute:
-            return _option(values, next((value for value in _told(facts, attribute) if value in values), OTHER))
+        case _:
+            told = _told(facts, _asked_for(question))
+            return _option(values, next((value for value in told if value in values), OTHER))
 
 
 def _told(facts: Sequence[Fact], attribute: str) -> list[str]:
@@ -212,7 +213,8 @@ def _by_captions(
     def other(name: str) -> Reply:
         """None of the options is right: a person says what is."""
         reply = _option(values, OTHER)
-        said = name if question.attribute == "colour" else article(name)
+        said = name if question.attribute.startswith("colour") else article(name)
+        said = vocabulary().say(name, "zh") if has_cjk(question.text) else said
         return reply if reply.option is None or not settings.says_more else Reply(reply.option, said)
 
     match question.attribute:
@@ -236,8 +238,9 @@ def _by_captions(
             return _option(values, fitting[0]) if fitting else other(captions.main) if captions.main else Reply(None)
         case "place":
             return _option(values, captions.place)
-        case attribute:
-            told_values = captions.named(attribute)
+        case _:
+            kind, _, thing = _asked_for(question).partition(" of ")
+            told_values = captions.named(kind, thing)
             fitting = [value for value in told_values if value in values]
             return _option(values, fitting[0]) if fitting else other(told_values[0]) if told_values else Reply(None)
 
@@ -263,6 +266,13 @@ def _picked(
     near = {value: likeness(tuple(describe(value))) for value in values if value != OTHER}
     best = max(near, key=lambda value: near[value], default=OTHER)
     return _option(values, best if best != OTHER and (near[best] >= _NEAR or OTHER not in values) else OTHER)
+
+
+def _asked_for(question: Question) -> str:
+    """The attribute that a fact would have: "colour", or "colour of dog" where it is asked of a thing."""
+    if question.about and f" of {question.about}" not in question.attribute:
+        return f"{question.attribute} of {question.about}"
+    return question.attribute
 
 
 def _option(values: Sequence[str], value: str | None) -> Reply:
