@@ -33,8 +33,10 @@ KINDS = ("person", "animal", "vehicle", "food", "furniture", "building", "plant"
 _CATEGORICAL = {
     "people": ("none", "one", "two", "several"),
     "place": ("indoors", "outdoors"),
-    "light": ("day", "night"),
+    "light": ("day", "dusk", "night"),
 }
+_DETAILS = ("colour", "size", "position", "level")
+"""What facts may tell of one thing: attributes "colour of dog", "size of dog", ..."""
 _WORTH = 0.02
 """A thing is asked about when the candidates are not this sure of it, one way or the other."""
 _SURE = 0.6
@@ -50,6 +52,7 @@ def facts(gallery: Gallery, belief: Belief, records: Sequence[Record], language:
     proposed = [
         *_categories(gallery, rows, weights, known, language),
         *_things(gallery, rows, weights, known, language),
+        *_details(gallery, rows, weights, language),
     ]
     asked = {question.key for question in _asked(records)}
     about = {(question.attribute, question.about) for question in _asked(records)}
@@ -151,14 +154,30 @@ def _categories(gallery: Gallery, rows: Rows, weights: Weights, known: set[str],
         there = tuple(value for value in values if float(weights @ table.p(attribute, value)[rows]) > _WORTH)
         if len(there) > 1:
             questions.append(ask(attribute, values if attribute == "people" else there, language=language))
-    for attribute in ("colour",) if place_known else ("colour", "scene"):
+    for attribute in ("colour", "weather", "text", "main", *(() if place_known else ("scene",))):
         mass = {value: float(weights @ table.p(attribute, value)[rows]) for value in table.values(attribute)}
         common = sorted((value for value in mass if mass[value] > _WORTH), key=lambda value: -mass[value])[:5]
         if len(common) > 1:
             questions.append(ask(attribute, (*common, OTHER), language=language))
-    held = table.held(rows)
+    stated = table.known.get("kind", 0) >= table.n
+    held = {kind: table.p("kind", kind)[rows] for kind in KINDS} if stated else table.held(rows)
     kinds = {kind: float(weights @ held[kind]) if kind in held else 0.0 for kind in KINDS}
     common = sorted((kind for kind in kinds if kinds[kind] > _WORTH), key=lambda kind: -kinds[kind])[:5]
     if len(common) > 1:
         questions.append(ask("kind", (*common, OTHER), language=language))
+    return questions
+
+
+def _details(gallery: Gallery, rows: Rows, weights: Weights, language: str) -> list[Question]:
+    """What colour, how big, where: of things that most candidates hold, where facts tell it."""
+    table = gallery.facts
+    questions: list[Question] = []
+    for name, p in table.held(rows).items():
+        if float(weights @ p) <= _SURE or f"{_DETAILS[0]} of {name}" not in table.known:
+            continue
+        for attribute in (f"{detail} of {name}" for detail in _DETAILS):
+            mass = {value: float(weights @ table.p(attribute, value)[rows]) for value in table.values(attribute)}
+            common = sorted((value for value in mass if mass[value] > _WORTH), key=lambda value: -mass[value])[:5]
+            if len(common) > 1:
+                questions.append(ask(attribute, (*common, OTHER), about=name, language=language))
     return questions

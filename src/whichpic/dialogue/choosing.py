@@ -46,7 +46,9 @@ def eig(gallery: Gallery, belief: Belief, questions: Sequence[Question], setting
     scores = []
     for question in questions:
         p = answer_likelihood(gallery, question, settings, rows)
-        scores.append(settings.answerable.get(question.attribute, 0.5) * information_gain(weights, p))
+        scores.append(
+            settings.answerable.get(question.attribute.partition(" of ")[0], 0.5) * information_gain(weights, p)
+        )
     return np.array(scores)
 
 

@@ -44,6 +44,12 @@ class BeliefSettings:
             "colour": 0.5,
             "light": 0.6,
             "pick": 0.6,
+            "main": 0.85,
+            "weather": 0.7,
+            "text": 0.7,
+            "position": 0.7,
+            "level": 0.6,
+            "size": 0.6,
         }
     )
 

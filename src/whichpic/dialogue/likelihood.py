@@ -107,16 +107,23 @@ def _by_facts(gallery: Gallery, question: Question, settings: BeliefSettings, ro
         yes = _yes(facts.thing(question.about)[rows], settings)
         return _counted(facts.count(question.about)[rows], yes, values)
     known = list(dict.fromkeys(value for value in values if value != OTHER))
-    column = facts.thing if question.attribute == "kind" else lambda value: facts.p(question.attribute, value)
+    stated = question.attribute != "kind" or facts.known.get("kind", 0) >= facts.n
+    column = (lambda value: facts.p(question.attribute, value)) if stated else facts.thing
     stacked = np.zeros((len(values), len(rows)), dtype=np.float64)
     for value in known:
         p_value, places = column(value)[rows], [k for k, other in enumerate(values) if other == value]
         stacked[places] = p_value / len(places)
     others = [k for k, value in enumerate(values) if value == OTHER]
     stacked[others] = np.maximum(0, 1 - stacked.sum(axis=0)) / max(len(others), 1)
+    untold = ~facts.tells(question.attribute)[rows]
+    if question.about and others:
+        # A picture without the thing is answered by "another, or there is none".
+        stacked[:, untold] = 0.0
+        stacked[others[0], untold] = 1.0
     stacked += _FLOOR
     # A picture of which the attribute is not known says nothing about the answer.
-    stacked[:, ~facts.tells(question.attribute)[rows]] = 1.0
+    if not (question.about and others):
+        stacked[:, untold] = 1.0
     p: Floats = (stacked / stacked.sum(axis=0)).T
     return p
 

@@ -24,11 +24,35 @@ _TEXTS = {
     "light": ("Was it taken by day or by night?", "是白天还是晚上拍的？"),
     "colour": ("Which colour stands out?", "哪种颜色最显眼？"),
     "pick": ("Which of these is closest to it?", "下面哪一张最像？"),
+    "weather": ("What is the weather like?", "天气怎么样？"),
+    "text": ("Which word is written in it?", "图里写着什么字？"),
+    "main": ("What is the main thing in it?", "最主要的东西是什么？"),
+    "colour of": ("What colour is {the}?", "{thing}是什么颜色的？"),
+    "size of": ("How big is {the} in the picture?", "{thing}在图里有多大？"),
+    "position of": ("On which side is {the}?", "{thing}在图的哪一边？"),
+    "level of": ("How high up is {the}?", "{thing}在图的上面还是下面？"),
 }
+_WITH_DUSK = ("Is it day, evening or night?", "是白天、傍晚还是夜晚？")
+_WORN = ("What colour does {the} wear?", "{thing}穿什么颜色的衣服？")
 _SITE = "是在{thing}里吗？"
 """For rooms: 图里有厨房吗 would ask for a kitchen among other things."""
 _SITE_OPTIONS = {YES: "是", NO: "不是"}
+_NO_WORD = ("no word at all", "没有字")
+_OTHER_OR_NONE = ("another, or there is none", "别的，或者没有")
+"""For a question about a thing that some candidates do not hold: its options still leave nothing out."""
 _OPTIONS = {
+    "dusk": ("in the evening", "傍晚"),
+    "clear": ("clear", "晴"),
+    "cloudy": ("cloudy", "多云"),
+    "rainy": ("rain", "下雨"),
+    "snowy": ("snow is falling", "下雪"),
+    "small": ("small", "小"),
+    "large": ("large", "大"),
+    "left": ("on the left", "左边"),
+    "middle": ("in the middle", "中间"),
+    "right": ("on the right", "右边"),
+    "top": ("at the top", "上面"),
+    "bottom": ("at the bottom", "下面"),
     YES: ("yes", "有"),
     NO: ("no", "没有"),
     OTHER: ("something else", "都不是"),
@@ -79,11 +103,15 @@ def ask(attribute: str, values: tuple[str, ...], *, language: str, about: str = 
         asker: str = "facts", pictures: tuple[str, ...] = ()) -> Question:  # fmt: skip
     """The question about an attribute, worded in "en" or "zh"."""
     chinese = language == "zh"
-    text = _TEXTS[attribute][chinese]
+    detail = attribute.removesuffix(about).strip() if about and attribute.endswith(f" of {about}") else ""
+    text = (_WITH_DUSK if "dusk" in values else _TEXTS[detail or attribute])[chinese]
+    if detail == "colour of" and "person" in (about, *vocabulary().ancestors(about)):
+        text = _WORN[chinese]
     site = chinese and attribute == "thing" and _is_site(about)
     if site:
         text = _SITE
     thing = _called(about, language) if about else ""
+    the = f"the {thing}"
     if not chinese and about:
         thing = plural(thing) if attribute == "count" else article(thing)
     measure = _measure(about)
@@ -93,7 +121,9 @@ def ask(attribute: str, values: tuple[str, ...], *, language: str, about: str = 
     )
     if site:
         options = tuple(Option(option.value, _SITE_OPTIONS.get(option.value, option.text)) for option in options)
-    return Question(text.format(thing=thing, measure=measure), options, attribute, about, source, asker, pictures)
+    return Question(
+        text.format(thing=thing, the=the, measure=measure), options, attribute, about, source, asker, pictures
+    )
 
 
 def _is_site(name: str) -> bool:
@@ -117,7 +147,13 @@ def _option_text(value: str, attribute: str, position: int, language: str) -> st
         return str(position + 1)
     if attribute == "pick":
         return ("none of these", "都不像")[chinese]
+    if value == OTHER and " of " in attribute:
+        return _OTHER_OR_NONE[chinese]
+    if attribute.startswith("size of ") and value == "middle":
+        return ("medium-sized", "中等")[chinese]
+    if attribute == "text":
+        return _NO_WORD[chinese] if value == "none" else _OPTIONS[OTHER][chinese] if value == OTHER else value
     if value in _OPTIONS:
         return _OPTIONS[value][chinese]
     called = _called(value, language)
-    return article(called) if attribute in ("kind", "scene") and not chinese else called
+    return article(called) if attribute in ("kind", "scene", "main") and not chinese else called
