@@ -5,15 +5,18 @@ Called by indexing and gallery.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from whichpic.album import catalogue, vectors
 from whichpic.album.captions import CaptionFile, attach, find_caption_files, read_spoken
@@ -22,9 +25,13 @@ from whichpic.errors import CaptionError, EncoderError
 from whichpic.types import Encoder, Picture
 
 if TYPE_CHECKING:
-    from whichpic.types import Floats
+    from whichpic.types import Floats, Rows
 
 _BATCH = 256
+_COPIED_BATCH = 8192  # rows that need no encoding
+
+K = TypeVar("K", str, int)
+T = TypeVar("T")
 
 # size, mtime_ns, image column, caption column, named by the user, number of the album's files state
 _Source = tuple[int, int, str | None, str | None, int, int]
@@ -128,29 +135,116 @@ def update_dataset(connection: sqlite3.Connection, path: Path, given: Reading) -
 def encode_captions(
     connection: sqlite3.Connection, home: Path, encoder: Encoder, on_batch: Callable[[int, int], bool]
 ) -> None:
-    """Encode the captions that have no vector yet. on_batch(done, total) is told after each batch; False stops."""
+    """Encode the captions that have no vector yet, and the captions of each picture as one text.
+
+    on_batch(done, total) is told after each batch, of both together; False stops.
+    """
     with catalogue.clear_errors(home):
-        missing = connection.execute(
+        with catalogue.transaction(connection):
+            _update_texts(connection)
+        missing: list[tuple[int, str]] = connection.execute(
             "SELECT id, text FROM captions WHERE id NOT IN (SELECT caption_id FROM caption_vectors WHERE encoder = ?)"
             " ORDER BY picture_id, position",
             (encoder.id,),
         ).fetchall()
-        if not missing:
+        texts, single = _missing_texts(connection, encoder.id)
+    total = len(missing) + len(texts)
+
+    def encode(part: Sequence[tuple[object, str]]) -> Floats:
+        return vectors.checked(encoder.encode_texts([text for _, text in part]), len(part), encoder.id, encoder.dim)
+
+    for done in _keep(connection, home, "caption", encoder, missing, _BATCH, encode):
+        if not on_batch(done, total):
             return
-        with catalogue.transaction(connection):
-            file = vectors.open_for(connection, home, "caption", encoder.id, encoder.dim)
-    for start in range(0, len(missing), _BATCH):
-        part = missing[start : start + _BATCH]
-        found = encoder.encode_texts([text for _, text in part])
-        rows = vectors.checked(found, len(part), encoder.id, encoder.dim)
+    for _ in _keep(connection, home, "text", encoder, single, _COPIED_BATCH, _copier(connection, home, encoder.id)):
+        if not on_batch(len(missing), total):
+            return
+    for done in _keep(connection, home, "text", encoder, texts, _BATCH, encode):
+        if not on_batch(len(missing) + done, total):
+            return
+
+
+def _keep(
+    connection: sqlite3.Connection,
+    home: Path,
+    kind: vectors.Kind,
+    encoder: Encoder,
+    items: Sequence[tuple[K, T]],
+    size: int,
+    make: Callable[[Sequence[tuple[K, T]]], Floats],
+) -> Iterator[int]:
+    """Make the vectors of (key, what it is made of) and commit them, batch by batch; how many are done after each."""
+    if not items:
+        return
+    with catalogue.clear_errors(home), catalogue.transaction(connection):
+        file = vectors.open_for(connection, home, kind, encoder.id, encoder.dim)
+    for start in range(0, len(items), size):
+        part = items[start : start + size]
+        rows = make(part)
         with catalogue.clear_errors(home):
             crc = vectors.append(file, rows)
             with catalogue.transaction(connection):
-                following = vectors.commit(connection, file, [caption_id for caption_id, _ in part], crc)
+                following = vectors.commit(connection, file, [key for key, _ in part], crc)
                 catalogue.bump(connection, "content")
             file = following
-        if not on_batch(start + len(part), len(missing)):
-            return
+        yield start + len(part)
+
+
+def joined(captions: Iterable[str]) -> str:
+    """All captions of a picture as one text, whose vector finds the picture far better than its best caption does."""
+    return ", ".join(captions)
+
+
+def _update_texts(connection: sqlite3.Connection) -> None:
+    """Say by its digest which text stands for each picture; forget vectors of texts that stand for none any more."""
+    rows = connection.execute(
+        "SELECT picture_id, text FROM captions WHERE picture_id NOT IN (SELECT picture_id FROM texts)"
+        " ORDER BY picture_id, position"
+    )
+    connection.executemany(
+        "INSERT INTO texts VALUES (?, ?)",
+        [
+            (picture_id, hashlib.sha256(joined(text for _, text in each).encode()).hexdigest()[:32])
+            for picture_id, each in groupby(rows, key=itemgetter(0))
+        ],
+    )
+    connection.execute("DELETE FROM text_vectors WHERE digest NOT IN (SELECT digest FROM texts)")
+
+
+def _missing_texts(connection: sqlite3.Connection, encoder: str) -> tuple[list[tuple[str, str]], list[tuple[str, int]]]:
+    """What has no vector yet: (digest, text) of several captions; (digest, caption id) where there is but one."""
+    missing = dict(
+        connection.execute(
+            "SELECT MIN(picture_id), digest FROM texts"
+            " WHERE digest NOT IN (SELECT digest FROM text_vectors WHERE encoder = ?) GROUP BY digest",
+            (encoder,),
+        )
+    )
+    texts, single = [], []
+    if missing:
+        rows = connection.execute("SELECT picture_id, id, text FROM captions ORDER BY picture_id, position")
+        for picture_id, each in groupby((row for row in rows if row[0] in missing), key=itemgetter(0)):
+            (_, caption_id, text), *more = each
+            if more:
+                texts.append((missing[picture_id], joined([text, *(row[2] for row in more)])))
+            else:
+                single.append((missing[picture_id], caption_id))
+    return texts, single
+
+
+def _copier(connection: sqlite3.Connection, home: Path, encoder: str) -> Callable[[Sequence[tuple[str, int]]], Floats]:
+    """Gives the vectors that captions have already, by caption id."""
+
+    def copy(part: Sequence[tuple[str, int]]) -> Floats:
+        with catalogue.clear_errors(home):
+            file = vectors.get(connection, home, "caption", encoder)
+            assert file is not None, "captions are encoded first"
+            query = "SELECT row FROM caption_vectors WHERE encoder = ? AND caption_id = ?"
+            found = [connection.execute(query, (encoder, caption_id)).fetchone()[0] for _, caption_id in part]
+            rows: Floats = file.matrix()[found]
+            return rows
+
+    return copy
 
 
 def _stamp(path: Path) -> list[str | int]:
@@ -200,14 +294,15 @@ def _write(connection: sqlite3.Connection, texts: dict[tuple[str, str], int]) ->
     connection.executemany("DELETE FROM caption_vectors WHERE caption_id = ?", gone)
     connection.executemany("INSERT INTO captions (picture_id, text, position) VALUES (?, ?, ?)", fresh)
     connection.executemany("UPDATE captions SET position = ? WHERE id = ?", shifted)
+    spoken_anew = {pair[0] for pair in present if pair not in texts} | {picture_id for picture_id, *_ in fresh}
+    spoken_anew |= {pair[0] for pair in texts if pair in present and present[pair][1] != texts[pair]}
+    connection.executemany("DELETE FROM texts WHERE picture_id = ?", [(each,) for each in spoken_anew])
     if gone or fresh or shifted:
         catalogue.bump(connection, "content")
 
 
 def caption_matrix(texts: Sequence[str], encoder: Encoder, cache: Path | None) -> Floats:
     """Vectors of texts, float32 [len(texts), dim], in their order; with `cache`, read from that folder or kept there."""
-    import hashlib
-
     import numpy as np
 
     key = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -231,3 +326,24 @@ def caption_matrix(texts: Sequence[str], encoder: Encoder, cache: Path | None) -
             with suppress(OSError):
                 fresh.unlink(missing_ok=True)
     return matrix
+
+
+def joined_matrix(
+    captions: Sequence[Sequence[str]], matrix: Floats, encoder: Encoder, cache: Path | None
+) -> tuple[Floats, Rows]:
+    """Vectors of each picture's captions as one text: float32 [texts, dim]; int64 [pictures], its row, -1 for none.
+
+    matrix: the vectors of all captions, one after the other; a picture's only caption has its vector from there.
+    """
+    import numpy as np
+
+    counts = np.array([len(each) for each in captions], dtype=np.int64)
+    first, spoken, several = np.cumsum(counts) - counts, counts > 0, counts > 1
+    rows = np.where(spoken, np.cumsum(spoken) - 1, -1)
+    texts = caption_matrix([joined(each) for each in captions if len(each) > 1], encoder, cache)
+    if several.sum() == spoken.sum():
+        return texts, rows
+    whole = np.empty((int(spoken.sum()), encoder.dim), np.float32)
+    whole[rows[several]] = texts
+    whole[rows[counts == 1]] = matrix[first[counts == 1]]
+    return whole, rows

@@ -58,7 +58,15 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE stated (picture_id TEXT PRIMARY KEY, facts TEXT NOT NULL) WITHOUT ROWID
     """,
+    """
+    CREATE TABLE texts (picture_id TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
+    CREATE INDEX texts_by_digest ON texts (digest);
+    CREATE TABLE text_vectors (
+        encoder TEXT, digest TEXT, row INTEGER NOT NULL, PRIMARY KEY (encoder, digest)
+    ) WITHOUT ROWID
+    """,
 )
+_READABLE = 2  # an older catalogue lacks a table that every reader needs; a newer one only what readers can do without
 
 # What SQLite says when a file cannot grow: the catalogue, its WAL, or the memory that readers share.
 _DISK_FULL = {
@@ -133,7 +141,7 @@ def connect(home: Path, *, write: bool) -> sqlite3.Connection:
             return connection
         connection, version = _open_to_read(path)
         connection.execute("PRAGMA query_only = 1")
-    if version != len(MIGRATIONS):
+    if not _READABLE <= version <= len(MIGRATIONS):
         connection.close()
         _refuse_newer(version, home)
         raise AlbumError(f"the store {home} was made by an older whichpic: index the album once more")
@@ -361,6 +369,6 @@ def drop_orphans(connection: sqlite3.Connection) -> int:
 
 def drop_dependents(connection: sqlite3.Connection) -> None:
     """Forget facts, captions and vector rows whose picture or caption is gone."""
-    for table in ("facts", "stated", "captions", "vectors"):
+    for table in ("facts", "stated", "captions", "texts", "vectors"):
         connection.execute(f"DELETE FROM {table} WHERE picture_id NOT IN (SELECT id FROM pictures)")
     connection.execute("DELETE FROM caption_vectors WHERE caption_id NOT IN (SELECT id FROM captions)")

@@ -133,8 +133,7 @@ class _Run:
             with catalogue.transaction(connection):
                 file = vectors.open_for(connection, home, "picture", self.encoder.id, self.encoder.dim)
                 vectors.forget_damaged(connection, file)
-                if spoken := vectors.get(connection, home, "caption", self.encoder.id):
-                    vectors.forget_damaged(connection, spoken)
+                self._forget_damaged_texts()
             vectors.sweep(connection, home)
             found = scan(self.store.root, leave_out=home)
             plan = make_plan(connection, found, self.encoder.id, facts_maker(self.seer), decoder_id())
@@ -157,8 +156,8 @@ class _Run:
         self._tell("scan", 0, 0, 0)
         with catalogue.clear_errors(home):
             with catalogue.transaction(connection):
-                file = vectors.open_for(connection, home, "caption", self.encoder.id, self.encoder.dim)
-                vectors.forget_damaged(connection, file)
+                vectors.open_for(connection, home, "caption", self.encoder.id, self.encoder.dim)
+                self._forget_damaged_texts()
             vectors.sweep(connection, home)
             tally = update_dataset(connection, self.store.root, reading)
         encode_captions(connection, home, self.encoder, self._told_captions)
@@ -253,6 +252,12 @@ class _Run:
         with catalogue.clear_errors(self.store.home), catalogue.transaction(self.connection):
             plan.put_files(self.connection, self.rows)
         self.rows.clear()
+
+    def _forget_damaged_texts(self) -> None:
+        kinds: tuple[vectors.Kind, ...] = ("caption", "text")
+        for kind in kinds:
+            if file := vectors.get(self.connection, self.store.home, kind, self.encoder.id):
+                vectors.forget_damaged(self.connection, file)
 
     def _compact(self) -> None:
         home, connection = self.store.home, self.connection

@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """Picture vectors of one encoder.
+    """Vectors of one encoder, one for each picture: of the picture, or of all its captions as one text.
 
     matrix: float32 [rows, dim], read-only, memory-mapped. rows: int64 [len(store.pictures())], the row of each picture
     in the order of `pictures()`, -1 where it has none.
@@ -138,16 +138,14 @@ class Store:
 
     def vectors(self, encoder_id: str) -> Vectors | None:
         """Picture vectors of an encoder, or None if it has encoded nothing here."""
-        positions = self._positions()  # before their rows: while another process indexes, no picture is without its row
-        found = self._rows("picture", encoder_id)
-        if found is None:
-            return None
-        matrix, owners = found
-        rows = np.full(len(positions), -1, dtype=np.int64)
-        for picture_id, row in owners:
-            if (position := positions.get(picture_id)) is not None and row < len(matrix):
-                rows[position] = row
-        return Vectors(matrix, rows)
+        return self._per_picture("picture", encoder_id)
+
+    def text_vectors(self, encoder_id: str) -> Vectors | None:
+        """Vectors of each picture's captions, joined into one text: a single caption has its own vector here too.
+
+        None if the encoder has encoded no such text, as in an album that an earlier whichpic indexed.
+        """
+        return self._per_picture("text", encoder_id)
 
     def caption_vectors(self, encoder_id: str) -> CaptionVectors | None:
         """Caption vectors of an encoder, or None if it has encoded no captions here."""
@@ -218,6 +216,18 @@ class Store:
                 with catalogue.transaction(connection, write=False):
                     self._loaded[what] = read(connection)
             return self._loaded[what]  # type: ignore[return-value]
+
+    def _per_picture(self, kind: Kind, encoder_id: str) -> Vectors | None:
+        positions = self._positions()  # before their rows: while another process indexes, no picture is without its row
+        found = self._rows(kind, encoder_id)
+        if found is None:
+            return None
+        matrix, owners = found
+        rows = np.full(len(positions), -1, dtype=np.int64)
+        for picture_id, row in owners:
+            if (position := positions.get(picture_id)) is not None and row < len(matrix):
+                rows[position] = row
+        return Vectors(matrix, rows)
 
     def _rows(self, kind: Kind, encoder_id: str) -> tuple[Floats, list[tuple[str, int]]] | None:
         """The matrix and (picture id, row) of each live row, of one moment."""

@@ -23,12 +23,18 @@ if TYPE_CHECKING:
 
     from whichpic.types import Floats
 
-Kind = Literal["picture", "caption"]
+Kind = Literal["picture", "caption", "text"]
+"""Of a picture itself, of one caption, and of all captions of a picture as one text."""
 FOLDER = "vectors"
 DEAD_SHARE = 0.25  # past this share of dead rows, a file is worth copying
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@,-]{0,119}")
 _FILE = re.compile(r".+\.\d+\.f32")
-_ROWS = {"picture": ("vectors", "picture_id"), "caption": ("caption_vectors", "caption_id")}
+_ROWS = {
+    "picture": ("vectors", "picture_id"),
+    "caption": ("caption_vectors", "caption_id"),
+    "text": ("text_vectors", "digest"),
+}
+_FOLDERS = {"picture": "", "caption": "captions", "text": "texts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +50,8 @@ class VectorFile:
 
     @property
     def path(self) -> Path:
-        """Caption vectors have a folder of their own, so that no encoder's name can be mistaken for them."""
-        folder = self.home / FOLDER / ("captions" if self.kind == "caption" else "")
-        return folder / f"{self.encoder}.{self.generation}.f32"
+        """Vectors of what is said have folders of their own, so that no encoder's name can be mistaken for them."""
+        return self.home / FOLDER / _FOLDERS[self.kind] / f"{self.encoder}.{self.generation}.f32"
 
     @property
     def table(self) -> tuple[str, str]:
@@ -88,6 +93,8 @@ def owners(connection: sqlite3.Connection, file: VectorFile) -> list[tuple[str, 
     """(picture id, row) of every live row; of captions ordered by picture and position."""
     if file.kind == "picture":
         query = "SELECT picture_id, row FROM vectors WHERE encoder = ?"
+    elif file.kind == "text":
+        query = "SELECT t.picture_id, v.row FROM texts t JOIN text_vectors v ON v.digest = t.digest AND v.encoder = ?"
     else:
         query = (
             "SELECT c.picture_id, v.row FROM caption_vectors v JOIN captions c ON c.id = v.caption_id"
@@ -222,7 +229,7 @@ def _emptied(connection: sqlite3.Connection, file: VectorFile) -> VectorFile:
 
 def files_in(home: Path) -> list[Path]:
     """The vector files in a store, sorted; whatever else a user keeps in a folder of that name is not ours."""
-    folders = (home / FOLDER, home / FOLDER / "captions")
+    folders = [home / FOLDER / folder for folder in _FOLDERS.values()]
     return sorted(path for folder in folders for path in folder.glob("*.f32") if _FILE.fullmatch(path.name))
 
 

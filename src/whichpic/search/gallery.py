@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whichpic.errors import EncoderError
-from whichpic.search.captions import Words, best_per_owner
+from whichpic.search.captions import Words, best_per_owner, mean_per_owner
 from whichpic.search.exact import Exact
 from whichpic.search.facts import FactTable
 from whichpic.search.filters import Filter
@@ -56,6 +56,7 @@ class Gallery:
         facts: Mapping[str, Sequence[Fact]] | None = None,
         captions: Mapping[str, Sequence[str]] | None = None,
         caption_vectors: tuple[Index, Rows] | None = None,
+        text_vectors: Index | None = None,
         version: str = "",
     ) -> None:
         self.pictures = tuple(pictures)
@@ -68,6 +69,7 @@ class Gallery:
         self.captions: Mapping[str, Sequence[str]] = captions or {}
         self._facts = facts or {}
         self._caption_vectors = caption_vectors
+        self._text_vectors = text_vectors
         self.positions = {picture: position for position, picture in enumerate(self.ids)}
         self._kept: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
         self._keeping = Lock()
@@ -105,6 +107,7 @@ class Gallery:
             facts=store.facts(),
             captions=captions,
             caption_vectors=None if found is None else (Exact(found.matrix, found.rows), found.pictures),
+            text_vectors=_texts_of(store, encoder) if captions else None,
             version=version,
         )
 
@@ -120,7 +123,7 @@ class Gallery:
                 f"make them with: whichpic index {store.root}"
             )
         vectors = None if found is None else (Exact(found.matrix, found.rows), found.pictures)
-        return cls._spoken(pictures, encoder, store.facts(), captions, vectors, version)
+        return cls._spoken(pictures, encoder, store.facts(), captions, vectors, _texts_of(store, encoder), version)
 
     @classmethod
     def of_captions(cls, dataset: DataSet, encoder: Encoder, *, cache: Path | None = None) -> Gallery:
@@ -128,7 +131,7 @@ class Gallery:
 
         cache: a folder where the captions' vectors are kept; the same captions and encoder find them there again.
         """
-        from whichpic.album.captioning import caption_matrix
+        from whichpic.album.captioning import caption_matrix, joined_matrix
         from whichpic.types import Picture
 
         pictures = [Picture(id=name, paths=(dataset.files.get(name, name),)) for name in sorted(dataset.pictures)]
@@ -136,7 +139,8 @@ class Gallery:
         spoken = [(at, text) for at, each in enumerate(pictures) for text in captions.get(each.id, ())]
         matrix = caption_matrix([text for _, text in spoken], encoder, cache)
         owners = np.array([at for at, _ in spoken], dtype=np.int64)
-        return cls._spoken(pictures, encoder, dataset.facts, captions, (Exact(matrix), owners), dataset.version)
+        one = Exact(*joined_matrix([captions.get(each.id, ()) for each in pictures], matrix, encoder, cache))
+        return cls._spoken(pictures, encoder, dataset.facts, captions, (Exact(matrix), owners), one, dataset.version)
 
     @classmethod
     def _spoken(
@@ -146,6 +150,7 @@ class Gallery:
         facts: Mapping[str, Sequence[Fact]],
         captions: Mapping[str, Sequence[str]],
         caption_vectors: tuple[Index, Rows] | None,
+        text_vectors: Index | None,
         version: str,
     ) -> Gallery:
         """A gallery without picture vectors: no picture is indexed, and the index has no rows."""
@@ -158,6 +163,7 @@ class Gallery:
             facts=facts,
             captions=captions,
             caption_vectors=caption_vectors,
+            text_vectors=text_vectors,
             version=version,
         )
 
@@ -213,19 +219,26 @@ class Gallery:
     def _evidence(self, text: str) -> Mapping[str, Floats]:
         """z-scores of one text per field, float32 [n] each; 0 where a picture lacks the field (design, section 2).
 
-        Cached: the belief asks for the same text at every turn.
+        pictures: cosines with the pictures. Of captions: text_words and text_vectors of all captions of a picture as one
+        text, caption_words and caption_vectors of the best single one, caption_mean of all of them on average. Cached:
+        the belief asks for the same text at every turn.
         """
         fields: dict[str, Floats] = {}
         if self.indexed.any():
             fields["pictures"] = standardise(self.index.scores(self.text_vector(text)), self.indexed)
         if self.captions:
-            fields["caption_words"] = standardise(self._words.scores(text), self._captioned)
+            fields["text_words"] = standardise(self._texts.scores(text), self._captioned)
+            best = fields["text_words"]
+            fields["caption_words"] = best if self._each_one else standardise(self._words.scores(text), self._captioned)
         if self._caption_vectors is not None and len(self._caption_vectors[1]):
             index, owners = self._caption_vectors
-            scores = best_per_owner(index.scores(self.text_vector(text)), owners, self.n, empty=0.0)
+            scores = index.scores(self.text_vector(text))
             has = np.zeros(self.n, np.bool_)
             has[owners] = True
-            fields["caption_vectors"] = standardise(scores, has)
+            fields["caption_vectors"] = standardise(best_per_owner(scores, owners, self.n, empty=0.0), has)
+            fields["caption_mean"] = standardise(mean_per_owner(scores, owners, self.n), has)
+        if self._text_vectors is not None and self._told.any():
+            fields["text_vectors"] = standardise(self._text_vectors.scores(self.text_vector(text)), self._told)
         return MappingProxyType({name: _locked(z) for name, z in fields.items()})
 
     def kept(self, key: Hashable, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
@@ -259,13 +272,26 @@ class Gallery:
         return np.array([bool(self.captions.get(picture)) for picture in self.ids], dtype=np.bool_)
 
     @cached_property
+    def _told(self) -> Mask:
+        assert isinstance(self._text_vectors, Exact)
+        return self._text_vectors.told()
+
+    @cached_property
+    def _each_one(self) -> bool:
+        """Whether no picture has a second caption, so that its captions as one text are its caption."""
+        return all(len(texts) < 2 for texts in self.captions.values())
+
+    @cached_property
     def _words(self) -> Words:
-        documents, owners = [], []
-        for position, picture in enumerate(self.ids):
-            for caption in self.captions.get(picture, ()):
-                documents.append(caption)
-                owners.append(position)
-        return Words(documents, owners, self.n)
+        """Every caption as a document."""
+        spoken = [(text, position) for position, id in enumerate(self.ids) for text in self.captions.get(id, ())]
+        return Words([text for text, _ in spoken], [position for _, position in spoken], self.n)
+
+    @cached_property
+    def _texts(self) -> Words:
+        """All captions of a picture as one document."""
+        held = [(", ".join(self.captions[id]), at) for at, id in enumerate(self.ids) if self.captions.get(id)]
+        return Words([text for text, _ in held], [position for _, position in held], self.n)
 
 
 def standardise(scores: Floats, has: Mask) -> Floats:
@@ -278,6 +304,12 @@ def standardise(scores: Floats, has: Mask) -> Floats:
     if spread > _TINY:
         z[has] = (inside - inside.mean()) / spread
     return z
+
+
+def _texts_of(store: Store, encoder: Encoder) -> Exact | None:
+    """Vectors of each picture's captions as one text; None in an album that was indexed before there were any."""
+    found = store.text_vectors(encoder.id)
+    return None if found is None else Exact(found.matrix, found.rows)
 
 
 def _locked(array: NDArray[Any]) -> NDArray[Any]:
