@@ -294,9 +294,9 @@ def _write(connection: sqlite3.Connection, texts: dict[tuple[str, str], int]) ->
     connection.executemany("DELETE FROM caption_vectors WHERE caption_id = ?", gone)
     connection.executemany("INSERT INTO captions (picture_id, text, position) VALUES (?, ?, ?)", fresh)
     connection.executemany("UPDATE captions SET position = ? WHERE id = ?", shifted)
-    spoken_anew = {pair[0] for pair in present if pair not in texts} | {picture_id for picture_id, *_ in fresh}
-    spoken_anew |= {pair[0] for pair in texts if pair in present and present[pair][1] != texts[pair]}
-    connection.executemany("DELETE FROM texts WHERE picture_id = ?", [(each,) for each in spoken_anew])
+    before = {pair: position for pair, (_, position) in present.items()}
+    touched = {picture_id for (picture_id, _), _ in before.items() ^ texts.items()}
+    connection.executemany("DELETE FROM texts WHERE picture_id = ?", [(picture_id,) for picture_id in touched])
     if gone or fresh or shifted:
         catalogue.bump(connection, "content")
 

@@ -226,7 +226,7 @@ def _clear(home: Path) -> None:
             path.unlink(missing_ok=True)
     for name in (catalogue.NAME, f"{catalogue.NAME}-wal", f"{catalogue.NAME}-shm", lock.NAME):
         (home / name).unlink(missing_ok=True)
-    inner = (home / vectors.FOLDER / "captions", home / vectors.FOLDER, *(home / "thumbs").glob("??"))
+    inner = (*reversed(vectors.folders(home)), *(home / "thumbs").glob("??"))
     for folder in (*inner, home / "thumbs", home / "sessions", home):
         with suppress(OSError):  # not there, or not empty
             folder.rmdir()

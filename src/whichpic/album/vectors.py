@@ -229,8 +229,12 @@ def _emptied(connection: sqlite3.Connection, file: VectorFile) -> VectorFile:
 
 def files_in(home: Path) -> list[Path]:
     """The vector files in a store, sorted; whatever else a user keeps in a folder of that name is not ours."""
-    folders = [home / FOLDER / folder for folder in _FOLDERS.values()]
-    return sorted(path for folder in folders for path in folder.glob("*.f32") if _FILE.fullmatch(path.name))
+    return sorted(path for folder in folders(home) for path in folder.glob("*.f32") if _FILE.fullmatch(path.name))
+
+
+def folders(home: Path) -> list[Path]:
+    """The folders where a store may have vector files, the outer one first."""
+    return [home / FOLDER / folder for folder in _FOLDERS.values()]
 
 
 def sweep(connection: sqlite3.Connection, home: Path) -> None:
