@@ -154,7 +154,7 @@ def test_without_captions_only_answers_tell_pictures_apart() -> None:
 def test_captions_can_have_vectors() -> None:
     gallery = world(20, captions=2, caption_vectors=True)
     main = main_object(scene(0, 5))
-    assert set(gallery.evidence(f"a {main.colour} {main.thing}")) == {"caption_words", "caption_vectors"}
+    assert set(gallery.evidence(f"a {main.colour} {main.thing}")) >= {"caption_words", "caption_vectors"}
     with pytest.raises(QueryError, match="at least one"):
         world(0)
 

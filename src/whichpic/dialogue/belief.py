@@ -9,7 +9,7 @@ can be explained event by event; the parts add up to the log belief exactly.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ import numpy as np
 from whichpic.dialogue.constants import BeliefSettings
 from whichpic.dialogue.events import Answered, Filtered, Marked, Record, Said, Term
 from whichpic.dialogue.likelihood import answer_likelihood, denial_likelihood, mark_likelihood, safe_log
+from whichpic.dialogue.rewriting import denied_thing
 from whichpic.errors import SessionError
 from whichpic.search.base import top
 from whichpic.words import vocabulary
@@ -58,6 +59,24 @@ class Belief:
             total += part.values
         total[~self.mask] = -np.inf
         return _locked(total)
+
+    @property
+    def fits(self) -> float:
+        """How much better the best picture fits than an average one, in nats: small where nothing here fits.
+
+        It is not a probability: a softmax over the album cannot say "none of these".
+        """
+        return self.fits_without(-1)
+
+    def fits_without(self, position: int) -> float:
+        """`fits` as if the album did not have the picture at this position: what it would be if nothing fitted."""
+        mask = self.mask.copy()
+        if position >= 0:
+            mask[position] = False
+        if not mask.any():
+            return 0.0
+        log = self.log[mask]
+        return float(log.max() - log.mean())
 
     @cached_property
     def p(self) -> Logs:
@@ -138,23 +157,29 @@ def _said(gallery: Gallery, records: Sequence[Record], settings: BeliefSettings)
             heard.append((record, event, evidence))
     if not heard:
         return parts
-    beta = settings.beta / (1 + settings.kappa * (len(heard) - 1))
+    replies = sum(1 for _, event, _ in heard if event.asked)
+    own = len(heard) - replies
+    share = {
+        False: 1 / (1 + settings.kappa * max(own - 1, 0)),
+        True: 1 / (1 + settings.reply_kappa * max(replies - 1, 0)),
+    }
+    beta = settings.beta * (settings.reply_beta if replies and own else 1.0)
     # Only what was said in words is in the rewritten sentence: a picture keeps all of its weight.
-    worded = [record for record, event, _ in heard if event.text]
-    rewritten = worded[-1].rewritten if len(worded) > 1 else ""
+    worded = [(record, event) for record, event, _ in heard if event.text]
+    rewritten = worded[-1][0].rewritten if len(worded) > 1 and settings.alpha else ""
     together, _ = said_evidence(gallery, Said.of(rewritten), settings) if rewritten else (None, [])
     alpha = 0.0 if together is None else settings.alpha
     for record, event, evidence in heard:
-        share = beta * (1 - alpha) if event.text else beta
-        parts.append(Part(record.n, "said", _words_of(event), _locked(share * evidence.astype(np.float64))))
+        weight = beta * share[bool(event.asked)] * (1 - alpha if event.text else 1.0)
+        parts.append(Part(record.n, "said", _words_of(event), _locked(weight * evidence.astype(np.float64))))
     if together is not None:
-        weight = beta * alpha * len(worded)
+        weight = beta * alpha * sum(share[bool(event.asked)] for _, event in worded)
         parts.append(Part(-1, "together", rewritten, _locked(weight * together.astype(np.float64))))
     return parts
 
 
 def _words_of(event: Said) -> str:
-    return ", ".join(str(term) for term in event.terms)
+    return f"{event.asked} " * bool(event.asked) + ", ".join(str(term) for term in event.terms)
 
 
 def said_evidence(
@@ -165,6 +190,8 @@ def said_evidence(
     None where nothing but a denial was said. What is denied is scored by the facts and not given to the encoder, which
     does not understand "no".
     """
+    if event.asked:
+        return _reply(gallery, event, settings)
     total = np.zeros(gallery.n, dtype=np.float32)
     denials: list[tuple[str, Floats]] = []
     heard = False
@@ -172,13 +199,22 @@ def said_evidence(
         if not math.isfinite(term.weight):
             raise SessionError(f"the weight of '{term}' is not a finite number")
         text = term.text
-        if text and term.weight > 0:
+        if text and term.weight > 0 and gallery.facts.known:
             text, denied = without_denials(text)
             denials += [(name, denial_likelihood(gallery, name, settings)) for name in denied]
         if text or not term.text:
             total += term.weight * _term(gallery, term, text, settings)
             heard = True
     return (_bounded(total, settings) if heard else None), denials
+
+
+def _reply(gallery: Gallery, event: Said, settings: BeliefSettings) -> tuple[Floats | None, list[tuple[str, Floats]]]:
+    """A reply counts as one text with its question, unless it only denies what was asked for and facts can score that."""
+    denied = denied_thing(event.asked, ", ".join(term.text for term in event.terms)) if gallery.facts.known else None
+    if denied is not None:
+        return None, [(denied, denial_likelihood(gallery, denied, settings))]
+    fields = gallery.evidence(event.text)
+    return _bounded(_weighted(gallery, fields, settings.reply_weights), settings), []
 
 
 def _bounded(total: Floats, settings: BeliefSettings) -> Floats:
@@ -190,11 +226,7 @@ def _bounded(total: Floats, settings: BeliefSettings) -> Floats:
 
 def _term(gallery: Gallery, term: Term, text: str, settings: BeliefSettings) -> Floats:
     if text:
-        fields = gallery.evidence(text)
-        weighted = np.zeros(gallery.n, dtype=np.float32)
-        for name, z in fields.items():
-            weighted += settings.weights.get(name, 0.0) * z
-        return weighted
+        return _weighted(gallery, gallery.evidence(text), settings.weights)
     if term.vector:
         try:
             vector = term.floats()
@@ -207,8 +239,15 @@ def _term(gallery: Gallery, term: Term, text: str, settings: BeliefSettings) -> 
     else:
         raise SessionError(f"the album no longer has the picture {term.picture or term.name}")
     z = gallery.kept(("like", term.vector, term.picture), lambda: gallery.likeness(vector))
-    like: Floats = settings.weights.get("pictures", 1.0) * z
+    like: Floats = np.float32(settings.weights.get("pictures", 1.0)) * z
     return like
+
+
+def _weighted(gallery: Gallery, fields: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
+    weighted: Floats = np.zeros(gallery.n, dtype=np.float32)
+    for name, z in fields.items():
+        weighted += weights.get(name, 0.0) * z
+    return weighted
 
 
 def without_denials(text: str) -> tuple[str, tuple[str, ...]]:

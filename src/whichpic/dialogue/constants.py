@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from whichpic.errors import SessionError
@@ -11,22 +14,28 @@ from whichpic.errors import SessionError
 
 @dataclass(frozen=True)
 class BeliefSettings:
-    """Sensible defaults, not yet fitted on dialogues; docs/belief.md says what was read off data.
+    """Fitted on dialogues by `whichpic fit`; `BeliefSettings.fitted(encoder)` reads what was fitted for an encoder.
 
-    weights: of the fields. beta, kappa: beta_T = beta / (1 + kappa T), T = number of sentences said minus one, because
-    evidence of later turns is not independent. alpha: share of the rewritten sentence. clip: no sentence counts for less
-    than -clip, and past +ceiling only its logarithm counts: a word that one caption in 100,000 has would otherwise
-    outweigh all that is said later. eps: how often an answer is wrong, per source. silent, certain: probability of a
-    "yes" where a detector saw nothing, and where it was sure. scale: sharpness of picture choices and of encoder
-    answers, in standard deviations of the album's cosines. answerable: P(user can answer), by attribute.
+    weights: of the fields, for what the user says; reply_weights: for what the user answers in words to a question that
+    was put in words. kappa, reply_kappa: S sentences together count S / (1 + kappa (S - 1)), for what is said later is
+    not independent. beta: sharpness of all evidence of texts; reply_beta: what is left of it once there are replies,
+    which overlap with what was said. alpha: share of the rewritten sentence. clip: no sentence counts for less than
+    -clip, and past +ceiling only its logarithm counts: a word that one caption in 100,000 has would otherwise outweigh
+    all that is said later. eps: how often an answer is wrong, per source. silent, certain: probability of a "yes" where
+    a detector saw nothing, and where it was sure. scale: sharpness of picture choices and of encoder answers, in standard
+    deviations of the album's cosines. answerable: P(user can answer), by attribute. none_fits: below so many nats
+    (`Belief.fits`) nothing in the album fits; None where that cannot be told well enough.
     """
 
-    weights: dict[str, float] = field(
-        default_factory=lambda: {"pictures": 1.0, "caption_words": 0.5, "caption_vectors": 0.8}
+    weights: dict[str, float] = field(default_factory=lambda: {"pictures": 1.0, "text_words": 0.3, "text_vectors": 1.0})
+    reply_weights: dict[str, float] = field(
+        default_factory=lambda: {"pictures": 0.5, "text_words": 0.1, "caption_vectors": 0.2, "text_vectors": 0.2}
     )
     beta: float = 1.5
     kappa: float = 0.15
-    alpha: float = 0.3
+    reply_beta: float = 1.0
+    reply_kappa: float = 0.5
+    alpha: float = 0.0
     clip: float = 2.5
     ceiling: float = 10.0
     eps: dict[str, float] = field(default_factory=lambda: {"facts": 0.08, "encoder": 0.2, "pick": 0.15, "mark": 0.15})
@@ -52,6 +61,12 @@ class BeliefSettings:
             "size": 0.6,
         }
     )
+    none_fits: float | None = None
+
+    @classmethod
+    def fitted(cls, encoder: str) -> BeliefSettings:
+        """What was fitted for an encoder (its id, or the name before the first dash); the defaults where nothing was."""
+        return replace(cls(), **_shipped().get(encoder.partition("-")[0], {}).get("settings", {}))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for the header of a session."""
@@ -62,10 +77,19 @@ class BeliefSettings:
         """The settings of a header. Raises SessionError where a name is unknown."""
         try:
             settings = cls(**plain)
-            values = [settings.beta, settings.kappa, settings.alpha, settings.clip, settings.silent, settings.certain]
-            values += [settings.ceiling, settings.scale, *settings.weights.values(), *settings.eps.values()]
-            if not all(map(math.isfinite, [*values, *settings.answerable.values()])):
+            values = [value for value in vars(settings).values() if not isinstance(value, dict | None)]
+            for table in (settings.weights, settings.reply_weights, settings.eps, settings.answerable):
+                values += table.values()
+            if not all(map(math.isfinite, values)):
                 raise TypeError("a setting is not a finite number")
         except (TypeError, AttributeError) as error:
             raise SessionError(f"the session was written with other belief settings: {error}") from None
         return settings
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> dict[str, Any]:
+    """What `whichpic fit` found, by the encoder's name, with where it comes from."""
+    path = Path(__file__).parents[1] / "data" / "belief.json"
+    shipped: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return shipped

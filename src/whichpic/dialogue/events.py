@@ -50,19 +50,24 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The user described the picture, by words, by pictures, or by a weighted mix of both."""
+    """The user described the picture, by words, by pictures, or by a weighted mix of both.
+
+    `asked` is the question that the words reply to, where one was put in words and had no options.
+    """
 
     terms: tuple[Term, ...]
+    asked: str = ""
 
     @classmethod
-    def of(cls, text: str) -> Said:
-        """One sentence."""
-        return cls((Term(text=text),))
+    def of(cls, text: str, *, asked: str = "") -> Said:
+        """One sentence, or what was replied to a question."""
+        return cls((Term(text=text),), asked)
 
     @property
     def text(self) -> str:
         """What was said for the picture, joined; negative terms are left out, for a sentence cannot carry them."""
-        return ", ".join(term.text for term in self.terms if term.text and term.weight > 0)
+        words = ", ".join(term.text for term in self.terms if term.text and term.weight > 0)
+        return f"{self.asked} {words}".strip() if self.asked else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +204,8 @@ def _typed(kind: str, body: dict[str, Any]) -> dict[str, Any]:
         body["terms"] = tuple(Term(**term) for term in body.get("terms", ()))
         if not all(isinstance(term.weight, int | float) and isinstance(term.text, str) for term in body["terms"]):
             raise ValueError("a term is a text and a number")
+        if not isinstance(body.get("asked", ""), str):
+            raise ValueError("what was asked is a text")
     elif kind == "answered":
         body["question"] = question_from_json(body["question"])
         body.setdefault("option", None)

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+from whichpic.words import vocabulary
 
 
 def join(sentences: Sequence[str]) -> str:
@@ -17,3 +20,16 @@ def join(sentences: Sequence[str]) -> str:
         kept = [other for other in kept if other.lower() not in sentence.lower()]
         kept.append(sentence)
     return ", ".join(kept)
+
+
+_ASKS_FOR = re.compile(
+    r"\s*(is|are|was|were) there\b|\s*(can|do|does|did|could) (you|it|the \w+) (see|show|have)\b|.*有", re.IGNORECASE
+)
+_NO = re.compile(r"\s*(no|nope|none|nothing|not any|没有|没|无|沒有)\W*", re.IGNORECASE)
+
+
+def denied_thing(asked: str, reply: str) -> str | None:
+    """What a bare "no" denies, where the question asked for a thing ("Is there a dog on the sand?" "no": dog)."""
+    if not (_NO.fullmatch(reply) and _ASKS_FOR.match(asked)):
+        return None
+    return next((mention.concept.name for mention in vocabulary().mentions(asked)), None)

@@ -95,7 +95,7 @@ class Session:
         name: str = "",
     ) -> None:
         self.gallery = gallery
-        self.settings = settings or BeliefSettings()
+        self.settings = settings or BeliefSettings.fitted(gallery.encoder.id)
         self.records: list[Record] = []
         self.id = name or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         self.folder = folder
@@ -113,6 +113,15 @@ class Session:
         if not text.strip():
             raise SessionError("there is nothing in what was said; describe the picture in a few words")
         self._add(Said.of(text.strip()))
+
+    def reply(self, asked: str, words: str) -> None:
+        """What the user answers in words to a question that was put in words, without options.
+
+        Question and answer count as one text. Raises SessionError for an empty question or answer.
+        """
+        if not asked.strip() or not words.strip():
+            raise SessionError("a reply needs the question and what was said to it")
+        self._add(Said.of(words.strip(), asked=asked.strip()))
 
     def say_terms(self, terms: Sequence[Term]) -> None:
         """A weighted mix of texts and pictures, for and against."""

@@ -1,4 +1,4 @@
-"""Captions as two fields: their words (BM25) and their vectors. Several captions of a picture count by their best.
+"""Captions as fields: their words (BM25) and what their vectors' scores come to, by the best one or by the mean.
 
 Called by gallery. Reference for BM25: Robertson and Zaragoza 2009, with the never-negative idf of Lucene.
 """
@@ -65,3 +65,10 @@ def best_per_owner(scores: Floats, owners: Rows, n: int, *, empty: float) -> Flo
     np.maximum.at(best, owners, scores)
     best[np.isneginf(best)] = empty
     return best
+
+
+def mean_per_owner(scores: Floats, owners: Rows, n: int) -> Floats:
+    """The mean of `scores` [documents] for each of n owners, float32 [n]; 0 for an owner without documents."""
+    total = np.bincount(owners, weights=scores, minlength=n)
+    mean: Floats = (total / np.maximum(np.bincount(owners, minlength=n), 1)).astype(np.float32)
+    return mean

@@ -206,8 +206,12 @@ def _heard(session: Session, question: Question, reply: Reply) -> None:
 
 
 def _replayed(session: Session, said: str) -> None:
-    """One recorded turn, question and answer together, as the session hears it."""
-    session.say(said)
+    """One recorded turn, as the session hears it: a question with what was replied to it, or words of the user's own."""
+    asked, mark, words = said.partition("?")
+    if mark and words.strip():
+        session.reply(f"{asked.strip()}?", words)
+    else:
+        session.say(said)
 
 
 def _line(question: Question, reply: Reply, language: str) -> str:
