@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from whichpic.dialogue.likelihood import answer_likelihood
+from whichpic.dialogue.naming import NAMES, nameable, naming_likelihood
 from whichpic.errors import QueryError
 
 if TYPE_CHECKING:
@@ -43,12 +45,14 @@ def eig(gallery: Gallery, belief: Belief, questions: Sequence[Question], setting
     rows = belief.best(CANDIDATES)
     weights = belief.p[rows]
     weights = weights / max(weights.sum(), 1e-300)
+    # One figure for all open questions: a person answers in words, whatever the options are.
+    names = nameable(gallery, rows, weights, NAMES) if any(q.source == "names" for q in questions) else []
+    named = information_gain(weights, naming_likelihood(gallery, names, settings, rows)) if names else 0.0
     scores = []
     for question in questions:
-        p = answer_likelihood(gallery, question, settings, rows)
-        scores.append(
-            settings.answerable.get(question.attribute.partition(" of ")[0], 0.5) * information_gain(weights, p)
-        )
+        is_open = question.source == "names"
+        gain = named if is_open else information_gain(weights, answer_likelihood(gallery, question, settings, rows))
+        scores.append(settings.answerable.get(question.attribute.partition(" of ")[0], 0.5) * gain)
     return np.array(scores)
 
 
@@ -76,17 +80,19 @@ def first(gallery: Gallery, belief: Belief, questions: Sequence[Question], setti
     return -np.arange(len(questions), dtype=np.float64)
 
 
-def random(gallery: Gallery, belief: Belief, questions: Sequence[Question], settings: BeliefSettings) -> Scores:
-    """Uniformly at random, but the same for the same belief."""
-    seed = int(np.abs(belief.log[belief.best(8)]).sum() * 1e6) % 2**32
-    return np.random.default_rng(seed).random(len(questions))
+def random(
+    gallery: Gallery, belief: Belief, questions: Sequence[Question], settings: BeliefSettings, *, seed: int = 0
+) -> Scores:
+    """Uniformly at random, but the same for the same seed and belief."""
+    state = int(np.abs(belief.log[belief.best(8)]).sum() * 1e6) % 2**32
+    return np.random.default_rng([seed, state]).random(len(questions))
 
 
 Chooser = Callable[["Gallery", "Belief", "Sequence[Question]", "BeliefSettings"], "Scores"]
 
 
-def chooser(name: str) -> Chooser:
-    """The chooser of a name. Raises QueryError with the names there are."""
+def chooser(name: str, *, seed: int = 0) -> Chooser:
+    """The chooser of a name; `seed` is for `random` alone. Raises QueryError with the names there are."""
     match name:
         case "eig":
             return eig
@@ -95,7 +101,7 @@ def chooser(name: str) -> Chooser:
         case "first":
             return first
         case "random":
-            return random
+            return partial(random, seed=seed)
     raise QueryError(f"no chooser is called '{name}'; there are eig, kl, first and random")
 
 

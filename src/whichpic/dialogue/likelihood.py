@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from whichpic.dialogue.events import Marked, Question
+from whichpic.dialogue.naming import naming_likelihood
 from whichpic.errors import SessionError
 from whichpic.words import vocabulary
 
@@ -28,7 +29,9 @@ OTHER = "other"
 YES, NO = "yes", "no"
 COUNTS = ("0", "1", "2", "3+")
 _FLOOR = 0.05
+"""What a fact about one of many values leaves to each of the others, where eps has no "value"."""
 _MISCOUNT = 0.15
+"""How often a detector's count is off, where eps has no "count"."""
 _IMPOSSIBLE = 1e-9
 
 
@@ -47,11 +50,13 @@ def answer_likelihood(
             p = _by_facts(gallery, question, settings, rows)
         case "encoder":
             p = _by_encoder(gallery, question, settings, rows)
+        case "names":
+            p = _by_naming(gallery, question, settings, rows)
         case "pick":
             p = _by_pick(gallery, question, settings, rows)
         case other:
             raise SessionError(f"nothing here scores answers of the source '{other}'")
-    eps = settings.eps.get(question.source, 0.2)
+    eps = settings.eps.get(question.attribute, settings.eps.get(question.source, 0.2))
     mixed: Floats = ((1 - eps) * p + eps / len(question.options)).astype(np.float32)
     return mixed
 
@@ -105,7 +110,7 @@ def _by_facts(gallery: Gallery, question: Question, settings: BeliefSettings, ro
         return np.stack([each[value == YES] for value in values], axis=1)
     if question.attribute == "count":
         yes = _yes(facts.thing(question.about)[rows], settings)
-        return _counted(facts.count(question.about)[rows], yes, values)
+        return _counted(facts.count(question.about)[rows], yes, values, settings.eps.get("count", _MISCOUNT))
     known = list(dict.fromkeys(value for value in values if value != OTHER))
     stated = question.attribute != "kind" or facts.known.get("kind", 0) >= facts.n
     column = (lambda value: facts.p(question.attribute, value)) if stated else facts.thing
@@ -120,7 +125,7 @@ def _by_facts(gallery: Gallery, question: Question, settings: BeliefSettings, ro
         # A picture without the thing is answered by "another, or there is none".
         stacked[:, untold] = 0.0
         stacked[others[0], untold] = 1.0
-    stacked += _FLOOR
+    stacked += max(settings.eps.get("value", _FLOOR), _IMPOSSIBLE)
     # A picture of which the attribute is not known says nothing about the answer.
     if not (question.about and others):
         stacked[:, untold] = 1.0
@@ -133,18 +138,29 @@ def _yes(p: Floats, settings: BeliefSettings) -> Floats:
     return yes
 
 
-def _counted(counts: Rows, yes: Floats, values: list[str]) -> Floats:
+def _counted(counts: Rows, yes: Floats, values: list[str], miscount: float) -> Floats:
     """Where the detector counted, that number, give or take; where it saw none, "none" as far as a "no" goes."""
     p = np.full((len(counts), len(values)), 1 / len(values), dtype=np.float32)
     for value in COUNTS[1:] if len(values) > 1 else ():
         if value in values:
             seen = counts == int(value) if value != "3+" else counts >= 3
-            p[seen] = _MISCOUNT / (len(values) - 1)
-            p[seen, values.index(value)] = 1 - _MISCOUNT
+            p[seen] = miscount / (len(values) - 1)
+            p[seen, values.index(value)] = 1 - miscount
     if "0" in values and len(values) > 1:
         unseen = counts == 0
         p[unseen] = (yes[unseen] / (len(values) - 1))[:, None]
         p[unseen, values.index("0")] = 1 - yes[unseen]
+    return p
+
+
+def _by_naming(gallery: Gallery, question: Question, settings: BeliefSettings, rows: Rows) -> Floats:
+    """Of an open question; its last column is what "something else" and every option that is no thing share."""
+    values = [option.value for option in question.options]
+    names = list(dict.fromkeys(value for value in values if value != OTHER))
+    named = naming_likelihood(gallery, names, settings, rows)
+    columns = [named[:, names.index(value) if value != OTHER else -1] / values.count(value) for value in values]
+    stacked = np.stack(columns, axis=1)
+    p: Floats = stacked / np.maximum(stacked.sum(axis=1, keepdims=True), _IMPOSSIBLE)
     return p
 
 

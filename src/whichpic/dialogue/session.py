@@ -93,6 +93,7 @@ class Session:
         choose_by: str = "eig",
         language: str = "auto",
         name: str = "",
+        seed: int = 0,
     ) -> None:
         self.gallery = gallery
         self.settings = settings or BeliefSettings.fitted(gallery.encoder.id)
@@ -100,6 +101,7 @@ class Session:
         self.id = name or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         self.folder = folder
         self.asker, self.choose_by, self.language = asker, choose_by, language
+        self.seed = seed  # of what is drawn by lot: the chooser `random`
         askers(asker), chooser(choose_by)  # a wrong name is an error now and not at the first question
         self.note = ""
         self._belief: Belief | None = None
@@ -271,7 +273,7 @@ class Session:
     def branch(self) -> Session:
         """A copy that goes on by itself."""
         twin = Session(self.gallery, folder=self.folder, settings=self.settings, asker=self.asker,
-                       choose_by=self.choose_by, language=self.language)  # fmt: skip
+                       choose_by=self.choose_by, language=self.language, seed=self.seed)  # fmt: skip
         twin.records = list(self.records)
         if twin.path is not None and self.records:
             _write(twin.path, [twin._header(), *(to_json(record) for record in twin.records)])
@@ -337,7 +339,7 @@ class Session:
         proposed = [q for propose in askers(self.asker) for q in propose(self.gallery, self.belief, records, language)]
         if not proposed or self.belief.mask.sum() < 2:
             return []
-        scores = chooser(self.choose_by)(self.gallery, self.belief, proposed, self.settings)
+        scores = chooser(self.choose_by, seed=self.seed)(self.gallery, self.belief, proposed, self.settings)
         order = np.argsort(-scores, kind="stable")
         worth = _LEAST_GAIN if self.choose_by == "eig" else -np.inf
         return [proposed[i] for i in order.tolist() if scores[i] > worth]

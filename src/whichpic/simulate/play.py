@@ -79,7 +79,7 @@ def play(
     if target not in gallery.positions:
         raise QueryError(f"the album has no picture {target}; a target has to be in the album that is searched")
     session = Session(gallery, settings=belief, asker=settings.asker, choose_by=settings.chooser,
-                      language=settings.language, name="simulated")  # fmt: skip
+                      language=settings.language, name="simulated", seed=seed)  # fmt: skip
     watch = _Watch(session, gallery.positions[target], settings)
     text = user.opening()
     question = watch.after(partial(session.say, text), "said", text, asks=not user.later and settings.questions > 0)
