@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """Name of the encoder: auto, names, toy, or a model of `whichpic models list`."""
     language: str = "auto"
     """Language of questions: auto (that of what was said), en or zh."""
+    belief: Path | None = None
+    """Constants of the belief, a file of `whichpic fit`; None: those that come with whichpic."""
     max_pixels: int = 50_000_000
     """A picture that would have more pixels than this once decoded (large JPEGs are decoded smaller) is refused."""
     hub: str = "huggingface"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from whichpic.cli import demo, find, index, models, report, scenes, score, simulate, talk, told
+from whichpic.cli import demo, find, fit, index, models, report, scenes, score, simulate, talk, told
 
 
 class _Commands(TyperGroup):
@@ -37,6 +37,7 @@ app.command("doctor")(models.doctor)
 app.command("demo")(demo.demo)
 app.command("scenes")(scenes.scenes)
 app.command("simulate")(simulate.simulate)
+app.command("fit")(fit.fit)
 app.command("score")(score.score)
 app.command("report")(report.report)
 

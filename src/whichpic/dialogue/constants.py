@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from whichpic.errors import SessionError
+from whichpic.settings import settings as user_settings
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,9 @@ class BeliefSettings:
     alpha: float = 0.0
     clip: float = 2.5
     ceiling: float = 10.0
-    eps: dict[str, float] = field(default_factory=lambda: {"facts": 0.08, "encoder": 0.2, "pick": 0.15, "mark": 0.15})
+    eps: dict[str, float] = field(
+        default_factory=lambda: {"facts": 0.08, "encoder": 0.2, "pick": 0.15, "mark": 0.15, "names": 0.1}
+    )
     silent: float = 0.08
     certain: float = 0.97
     scale: float = 1.5
@@ -59,14 +63,35 @@ class BeliefSettings:
             "position": 0.7,
             "level": 0.6,
             "size": 0.6,
+            "else": 0.8,
+            "around": 0.7,
+            "background": 0.6,
+            "doing": 0.4,
+            "detail": 0.6,
         }
     )
     none_fits: float | None = None
 
     @classmethod
     def fitted(cls, encoder: str) -> BeliefSettings:
-        """What was fitted for an encoder (its id, or the name before the first dash); the defaults where nothing was."""
-        return replace(cls(), **_shipped().get(encoder.partition("-")[0], {}).get("settings", {}))
+        """What was fitted for an encoder (its id, or the name before the first dash); the defaults where nothing was.
+
+        A file that `whichpic fit` wrote and WHICHPIC_BELIEF names goes before what comes with whichpic.
+        """
+        own = user_settings().belief
+        if own is not None:
+            return read_belief(own)
+        return cls.of(_shipped().get(encoder.partition("-")[0], {}).get("settings", {}))
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> BeliefSettings:
+        """The defaults with what is given; of a table (weights, eps, ...) the entries that are. Raises SessionError."""
+        usual = cls().to_json()
+        unknown = sorted(set(given) - set(usual))
+        if unknown:
+            raise SessionError(f"the belief has no setting '{unknown[0]}'; known are: {', '.join(usual)}")
+        both = {key: {**usual[key], **value} if isinstance(value, dict) else value for key, value in given.items()}
+        return cls.from_json({**usual, **both})
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for the header of a session."""
@@ -85,6 +110,17 @@ class BeliefSettings:
         except (TypeError, AttributeError) as error:
             raise SessionError(f"the session was written with other belief settings: {error}") from None
         return settings
+
+
+def read_belief(path: str | Path) -> BeliefSettings:
+    """The constants of a file: what `whichpic fit` wrote, or only those that differ. Raises SessionError."""
+    try:
+        content = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SessionError(f"the belief settings {path} cannot be read: {error}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("settings", {}), dict):
+        raise SessionError(f"the belief settings {path} are no JSON object of settings")
+    return BeliefSettings.of(content.get("settings", content))
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,396 @@
+"""Fits the belief's constants on dialogues whose target is known. Called by cli/fit and benchmarks.
+
+What texts weigh is fitted by maximum likelihood of the target at every turn, with a penalty on dialogues that end worse
+than they began; sharpness by the coverage of the 90 % set; what answers are worth by how often they were right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whichpic.dialogue.constants import BeliefSettings
+from whichpic.dialogue.events import Answered, Said
+from whichpic.dialogue.likelihood import answer_likelihood
+from whichpic.errors import ExtraMissing, QueryError
+from whichpic.evaluate.replaying import halves, replay
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from whichpic.evaluate.replaying import Heard
+    from whichpic.evaluate.run import Run
+    from whichpic.search.gallery import Gallery
+    from whichpic.types import Encoder, Floats, Sight
+
+    Doubles = NDArray[np.float64]
+
+HARM = 2.0
+"""Weight of the penalty: the log rank that a dialogue loses from its first turn to its last, against one nat a turn."""
+_HARD, _EASY = 150, 150
+"""Competitors of each target: those that score best, and some of the others, which count for all of those."""
+_RIDGE = 1e-3
+
+
+@dataclass(frozen=True)
+class Features:
+    """The fields' scores of each dialogue's sentences, for its target (first) and its competitors.
+
+    own, replies: float32 [dialogues, turns, candidates, fields], summed over the sentences heard so far. own_count,
+    reply_count: int64 [dialogues, turns]. offset: float64 [candidates], the log of how many pictures each stands for.
+    """
+
+    fields: tuple[str, ...]
+    own: NDArray[np.float32]
+    replies: NDArray[np.float32]
+    own_count: NDArray[np.int64]
+    reply_count: NDArray[np.int64]
+    offset: Doubles
+
+
+def fitted(
+    gallery: Gallery,
+    dialogues: Sequence[Heard],
+    start: BeliefSettings,
+    *,
+    what: str = "both",
+    harm: float = HARM,
+    seed: int = 0,
+) -> BeliefSettings:
+    """The constants fitted on these dialogues: of texts, of answers, or of both. Raises QueryError, ExtraMissing."""
+    if what not in ("texts", "answers", "both"):
+        raise QueryError(f"there is nothing called '{what}' to fit; there are texts, answers and both")
+    settings = start
+    if what != "texts":
+        settings = fit_answers(gallery, dialogues, settings)
+    if what != "answers":
+        settings = fit_texts(gallery, dialogues, settings, harm=harm, seed=seed)
+    return settings
+
+
+def cross_fitted(
+    gallery: Gallery,
+    dialogues: Sequence[Heard],
+    start: BeliefSettings,
+    *,
+    what: str = "both",
+    harm: float = HARM,
+    seed: int = 0,
+) -> Run:
+    """All dialogues replayed with constants that were fitted on the half of the pictures that theirs is not in."""
+    first, second = halves(dialogues, seed)
+    by_id: dict[str, BeliefSettings] = {}
+    for learn, read in ((first, second), (second, first)):
+        settings = fitted(gallery, learn, start, what=what, harm=harm, seed=seed)
+        by_id |= {dialogue.id: settings for dialogue in read}
+    return replay(gallery, dialogues, [by_id[dialogue.id] for dialogue in dialogues], name="cross-fitted")
+
+
+def fit_texts(
+    gallery: Gallery,
+    dialogues: Sequence[Heard],
+    start: BeliefSettings,
+    *,
+    harm: float = HARM,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> BeliefSettings:
+    """weights, reply_weights, kappa, reply_kappa, beta and reply_beta from what was said; the rest stays as in `start`.
+
+    What the dialogues do not tell (no replies, one sentence each, a field that the album lacks) stays as it was, too.
+    Raises QueryError for fewer than 20 dialogues, ExtraMissing without scipy.
+    """
+    if len(dialogues) < 20:
+        raise QueryError(f"{len(dialogues)} dialogues are too few to fit anything on; give at least 20")
+    features = gather(gallery, dialogues, start, seed=seed, on_progress=on_progress)
+    fitted = _optimised(features, start, harm)
+    return _sharpened(gallery, dialogues, fitted)
+
+
+def gather(
+    gallery: Gallery,
+    dialogues: Sequence[Heard],
+    start: BeliefSettings,
+    *,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Features:
+    """The features of the sentences; competitors are those that score best with the weights of `start`."""
+    rng = np.random.default_rng(seed)
+    turns = max(len(dialogue.turns) for dialogue in dialogues)
+    fields = tuple(gallery.evidence("a picture"))
+    hard = min(_HARD, (gallery.n - 1) // 2)
+    easy = min(_EASY, gallery.n - 1 - hard)
+    shape = (len(dialogues), turns, 1 + hard + easy, len(fields))
+    own, replies = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    counts = np.zeros((2, len(dialogues), turns), np.int64)
+    for row, dialogue in enumerate(dialogues):
+        target = gallery.positions[dialogue.target]
+        heard = [[event for event in turn if isinstance(event, Said) and event.text] for turn in dialogue.turns]
+        scores = [[(event, gallery.evidence(event.text)) for event in turn] for turn in heard]
+        rough = np.zeros(gallery.n)
+        for event, z in (each for turn in scores for each in turn):
+            weights = start.reply_weights if event.asked else start.weights
+            rough += sum((weights.get(name, 0.0) * z[name] for name in fields), np.zeros(gallery.n))
+        chosen = _competitors(rough, target, hard, easy, rng)
+        for turn in range(turns):
+            for event, z in scores[turn] if turn < len(scores) else ():
+                kind = int(bool(event.asked))
+                (own, replies)[kind][row, turn:] += np.stack([z[name][chosen] for name in fields], axis=-1)
+                counts[kind, row, turn:] += 1
+        if on_progress is not None:
+            on_progress(row + 1, len(dialogues))
+    offset = np.zeros(shape[2])
+    offset[1 + hard :] = np.log((gallery.n - 1 - hard) / max(easy, 1))
+    return Features(fields, own, replies, counts[0], counts[1], offset)
+
+
+def _competitors(rough: Doubles, target: int, hard: int, easy: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    rough = rough.copy()
+    rough[target] = -np.inf
+    order = np.argpartition(-rough, hard - 1)
+    others = order[hard:]
+    drawn = rng.choice(others[others != target], easy, replace=False)
+    return np.concatenate([[target], order[:hard], drawn]).astype(np.int64)
+
+
+class _Objective:
+    """Loss and gradient over (weights, reply weights, log kappa, log reply_kappa, log of the opening's extra sharpness)."""
+
+    def __init__(self, features: Features, start: BeliefSettings, harm: float) -> None:
+        self.x, self.harm = features, harm
+        self.f = len(features.fields)
+        self.replied = bool(features.reply_count.max())
+        self.several = bool(features.own_count.max() > 1)
+        self.beta = start.beta
+        first = [start.weights.get(name, 0.0) * start.beta for name in features.fields]
+        later = [start.reply_weights.get(name, 0.0) * start.beta for name in features.fields]
+        self.start = np.array([*first, *later, np.log(start.kappa), np.log(start.reply_kappa), 0.0])
+        # What the data cannot tell has no gradient and so stays.
+        self.free = np.ones(len(self.start), np.bool_)
+        self.free[self.f : 2 * self.f] = self.replied
+        self.free[2 * self.f] = self.several
+        self.free[2 * self.f + 1] = bool(features.reply_count.max() > 1)
+        self.free[2 * self.f + 2] = self.replied
+
+    def __call__(self, theta: Doubles) -> tuple[float, Doubles]:
+        x, f = self.x, self.f
+        w, v = theta[:f], theta[f : 2 * f]
+        kappa, reply_kappa, extra = np.exp(theta[2 * f :])
+        later = np.maximum(x.own_count - 1, 0), np.maximum(x.reply_count - 1, 0)
+        share = [1 / (1 + k * n) for k, n in zip((kappa, reply_kappa), later, strict=True)]
+        said = (x.own @ w.astype(np.float32)).astype(np.float64)
+        told = (x.replies @ v.astype(np.float32)).astype(np.float64)
+        alone = np.where(x.reply_count == 0, extra if self.replied else 1.0, 1.0)
+        mixed = share[0][..., None] * said + share[1][..., None] * told
+        logs = alone[..., None] * mixed
+        loss, slope = self._loss(logs)
+        loss += _RIDGE * float(w @ w + v @ v)
+        scaled = slope * alone[..., None]
+        gradient = np.zeros_like(theta)
+        gradient[:f] = self._against(scaled * share[0][..., None], x.own) + 2 * _RIDGE * w
+        gradient[f : 2 * f] = self._against(scaled * share[1][..., None], x.replies) + 2 * _RIDGE * v
+        for at, (k, part, n, s) in enumerate(
+            ((kappa, said, later[0], share[0]), (reply_kappa, told, later[1], share[1]))
+        ):
+            gradient[2 * f + at] = -float((scaled * part * (n * s**2)[..., None]).sum()) * k
+        opening = (x.reply_count == 0)[..., None]
+        gradient[2 * f + 2] = float((slope * mixed * opening).sum()) * extra
+        return loss, np.where(self.free, gradient, 0.0)
+
+    def _against(self, slope: Doubles, values: NDArray[np.float32]) -> Doubles:
+        return np.asarray(slope.reshape(-1).astype(np.float32) @ values.reshape(-1, self.f), dtype=np.float64)
+
+    def _loss(self, logs: Doubles) -> tuple[float, Doubles]:
+        """Mean over dialogues and turns of -log p(target), and the penalty on log rank lost; with its slope in `logs`."""
+        counted = logs + self.x.offset
+        top = counted.max(axis=2, keepdims=True)
+        raised = np.exp(counted - top)
+        total = raised.sum(axis=2, keepdims=True)
+        nll = np.log(total[..., 0]) + top[..., 0] - counted[..., 0]
+        slope = raised / total
+        slope[..., 0] -= 1
+        slope /= nll.size
+        loss = float(nll.mean())
+        if self.harm and logs.shape[1] > 1:
+            first, by_first = _log_rank(logs[:, 0], self.x.offset)
+            last, by_last = _log_rank(logs[:, -1], self.x.offset)
+            worse = (last > first)[:, None] * (self.harm / len(logs))
+            loss += self.harm * float(np.maximum(last - first, 0).mean())
+            slope[:, 0] -= worse * by_first
+            slope[:, -1] += worse * by_last
+        return loss, slope
+
+
+def _log_rank(logs: Doubles, offset: Doubles) -> tuple[Doubles, Doubles]:
+    """A smooth log rank of the first column, ln(1 + sum of sigmoids of 2 (other - target)), and its slope."""
+    ahead = 1 / (1 + np.exp(-2 * (logs[:, 1:] - logs[:, :1])))
+    many = np.exp(offset[1:])
+    rank = 1 + (ahead * many).sum(axis=1)
+    slope = np.zeros_like(logs)
+    slope[:, 1:] = 2 * ahead * (1 - ahead) * many / rank[:, None]
+    slope[:, 0] = -slope[:, 1:].sum(axis=1)
+    return np.log(rank), slope
+
+
+def _optimised(features: Features, start: BeliefSettings, harm: float) -> BeliefSettings:
+    try:
+        from scipy.optimize import minimize
+    except ImportError:
+        raise ExtraMissing("fitting", "lab") from None
+    objective = _Objective(features, start, harm)
+    bounds = [(None, None)] * (2 * objective.f) + [(np.log(1e-3), np.log(10.0))] * 2 + [(-1.0, 1.0)]
+    found = minimize(objective, objective.start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 200})
+    theta, f = np.asarray(found.x), objective.f
+    # beta stays what it was; the weights carry the scale, the opening's extra sharpness included.
+    extra = float(np.exp(theta[-1])) if objective.replied else 1.0
+    scale = extra / start.beta
+    weights = dict(zip(features.fields, (round(float(w) * scale, 4) for w in theta[:f]), strict=True))
+    replies = dict(zip(features.fields, (round(float(v) * scale, 4) for v in theta[f : 2 * f]), strict=True))
+    settings = replace(start, weights={**start.weights, **weights}, kappa=round(float(np.exp(theta[2 * f])), 4))
+    if objective.replied:
+        settings = replace(settings, reply_weights={**start.reply_weights, **replies}, reply_beta=round(1 / extra, 4),
+                           reply_kappa=round(float(np.exp(theta[2 * f + 1])), 4))  # fmt: skip
+    return settings
+
+
+def _sharpened(
+    gallery: Gallery, dialogues: Sequence[Heard], settings: BeliefSettings, *, level: float = 0.9
+) -> BeliefSettings:
+    """Sharpness by coverage: the set that claims 90 % holds 90 % of the targets, before the first reply and after it."""
+    from whichpic.dialogue.belief import believe
+    from whichpic.dialogue.events import Record
+
+    alone: list[tuple[Doubles, int]] = []
+    replied: list[tuple[Doubles, int]] = []
+    for dialogue in dialogues:
+        records: list[Record] = []
+        for turn in dialogue.turns:
+            records += (Record(len(records), event) for event in turn if isinstance(event, Said))
+            answered = any(isinstance(each.event, Said) and each.event.asked for each in records)
+            log = believe(gallery, records, settings).log
+            (replied if answered else alone).append((log, gallery.positions[dialogue.target]))
+    before = _temperature(alone, level)
+    if not replied:
+        return _scaled(settings, before)
+    after = _temperature(replied, level)
+    return replace(_scaled(settings, before), reply_beta=round(settings.reply_beta * after / before, 4))
+
+
+def _scaled(settings: BeliefSettings, by: float) -> BeliefSettings:
+    weights, replies = (
+        {name: round(weight * by, 4) for name, weight in table.items()}
+        for table in (settings.weights, settings.reply_weights)
+    )
+    return replace(settings, weights=weights, reply_weights=replies)
+
+
+def _temperature(beliefs: Sequence[tuple[Doubles, int]], level: float) -> float:
+    """What log beliefs have to be multiplied by for their `level` sets to hold that share of the targets."""
+    low, high = 0.2, 5.0
+    if not beliefs:
+        return 1.0
+    for _ in range(14):
+        middle = float(np.sqrt(low * high))
+        held = np.mean([_holds(middle * log, target, level) for log, target in beliefs])
+        low, high = (middle, high) if held > level else (low, middle)
+    return float(np.sqrt(low * high))
+
+
+def _holds(log: Doubles, target: int, level: float) -> bool:
+    """Whether the smallest set of `level` holds the target: what is more probable than it sums to less than that."""
+    p = np.exp(log - log.max())
+    return bool(p[p > p[target]].sum() < level * p.sum())
+
+
+def fit_answers(gallery: Gallery, dialogues: Sequence[Heard], start: BeliefSettings) -> BeliefSettings:
+    """eps of each source, and P(user can answer) of each attribute, from answers whose target is known.
+
+    eps maximises the likelihood of the options that were chosen; both lean on `start` by 20 answers, so that a few do
+    not overturn it.
+    """
+    answered = [
+        (event, gallery.positions[dialogue.target])
+        for dialogue in dialogues
+        for turn in dialogue.turns
+        for event in turn
+        if isinstance(event, Answered)
+    ]
+    eps, answerable = dict(start.eps), dict(start.answerable)
+    sure = replace(start, eps=dict.fromkeys(start.eps, 0.0))
+    for source in {event.question.source for event, _ in answered}:
+        chosen = [
+            (event, target)
+            for event, target in answered
+            if event.question.source == source and event.option is not None
+        ]
+        told = [_told(gallery, event, target, sure) for event, target in chosen]
+        if told:
+            eps[source] = _error_rate(told, eps.get(source, 0.2))
+    for attribute in {_attribute(event) for event, _ in answered}:
+        known = [event.option is not None for event, _ in answered if _attribute(event) == attribute]
+        answerable[attribute] = round((sum(known) + 20 * answerable.get(attribute, 0.5)) / (len(known) + 20), 3)
+    return replace(start, eps=eps, answerable=answerable)
+
+
+def _attribute(event: Answered) -> str:
+    return event.question.attribute.partition(" of ")[0]
+
+
+def _told(gallery: Gallery, event: Answered, target: int, sure: BeliefSettings) -> tuple[float, int]:
+    p = answer_likelihood(gallery, event.question, sure, np.array([target], dtype=np.int64))
+    return float(p[0, event.option]), len(event.question.options)
+
+
+def _error_rate(told: Sequence[tuple[float, int]], before: float) -> float:
+    grid = np.linspace(0.005, 0.9, 180)
+    p, options = np.array([p for p, _ in told])[:, None], np.array([n for _, n in told])[:, None]
+    gained = np.log((1 - grid) * p + grid / options).sum(axis=0)
+    gained += 20 * (before * np.log(grid) + (1 - before) * np.log(1 - grid))
+    return round(float(grid[gained.argmax()]), 3)
+
+
+def none_fits(fits: Doubles | None, absent: Doubles | None) -> dict[str, Any]:
+    """How well "nothing here fits" can be told: AUROC by turn, and the threshold that 5 % of true searches fall below.
+
+    fits, absent: `Belief.fits` with the target in the album and without it, float64 [dialogues, turns]. The threshold is
+    None, and nothing is said to the user, where the AUROC is not above 0.7 at every turn.
+    """
+    from whichpic.evaluate.calibration import auroc
+
+    if fits is None or absent is None:
+        return {"auroc": [], "threshold": None, "told_when_absent": None}
+    by_turn = [round(auroc(fits[:, turn], absent[:, turn]), 4) for turn in range(fits.shape[1])]
+    good = min(by_turn) > 0.7
+    threshold = round(float(np.quantile(fits, 0.05)), 4) if good else None
+    said = float((absent < threshold).mean()) if threshold is not None else None
+    return {"auroc": by_turn, "threshold": threshold, "told_when_absent": said}
+
+
+class Remembering:
+    """An encoder that keeps the vectors of the texts it has seen: fitting hears the same sentences several times."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.id, self.dim, self.describe = encoder.id, encoder.dim, encoder.describe
+        self._seen: dict[str, Floats] = {}
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """As the encoder does, each text once."""
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._seen]
+        self._seen.update(zip(fresh, self._encoder.encode_texts(fresh), strict=True))
+        return np.stack([self._seen[text] for text in texts]) if texts else self._encoder.encode_texts(texts)
+
+    def encode_pictures(self, pictures: Sequence[Image], sights: Sequence[Sight | None] | None = None) -> Floats:
+        """As the encoder does."""
+        return self._encoder.encode_pictures(pictures, sights)
+
+
+def changed(before: BeliefSettings, after: BeliefSettings) -> Mapping[str, Any]:
+    """The constants that differ, for a file of settings."""
+    old, new = before.to_json(), after.to_json()
+    return {name: value for name, value in new.items() if value != old[name]}

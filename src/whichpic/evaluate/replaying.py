@@ -1,0 +1,138 @@
+"""Dialogues as events, heard again by the belief: what fitting learns from and is checked on. Called by fitting and cli.
+
+No question is asked here: every turn's events are given, and the belief after each of them is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from whichpic.dialogue.belief import believe
+from whichpic.dialogue.events import Answered, Event, Record, Said, question_from_json
+from whichpic.errors import QueryError, SessionError
+from whichpic.evaluate.ranks import Ranks
+from whichpic.evaluate.run import Run
+
+if TYPE_CHECKING:
+    from whichpic.dialogue.constants import BeliefSettings
+    from whichpic.search.gallery import Gallery
+    from whichpic.simulate.dialogues import Dialogue
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One dialogue as its events, a list for each turn, and the picture that was meant."""
+
+    id: str
+    target: str
+    turns: tuple[tuple[Event, ...], ...]
+
+
+def heard_of(text: str) -> Said:
+    """A recorded turn as an event: a question with what was replied to it, or words of the user's own."""
+    asked, mark, words = text.partition("?")
+    return Said.of(words.strip(), asked=f"{asked.strip()}?") if mark and words.strip() else Said.of(text.strip())
+
+
+def read_heard(path: Path, gallery: Gallery, *, own_words: bool = False) -> list[Heard]:
+    """The dialogues of a file whose targets are in the gallery: ours (dialogues.jsonl), ChatIR's, or captions of pictures.
+
+    own_words: every text of a data set of captions is a sentence of the user's own, one a turn.
+    Raises SessionError or CaptionError where the file is none of these, QueryError where no target is in the gallery.
+    """
+    from whichpic.simulate.dialogues import read_dialogues
+    from whichpic.simulate.targets import by_picture, read_texts
+
+    try:
+        _, dialogues = read_dialogues(path)
+        found = [_ours(dialogue) for dialogue in dialogues]
+    except SessionError:
+        texts = by_picture(gallery, read_texts(path))
+        event = Said.of if own_words else heard_of
+        found = [
+            Heard(target, target, tuple((event(text),) for text in said if text.strip()))
+            for target, said in sorted(texts.items())
+        ]
+    kept = [each for each in found if each.target in gallery.positions and each.turns]
+    if not kept:
+        raise QueryError(f"{path}: no dialogue is about a picture of this album; give dialogues about its pictures")
+    return kept
+
+
+def _ours(dialogue: Dialogue) -> Heard:
+    turns: list[tuple[Event, ...]] = []
+    for turn in dialogue.turns:
+        if turn.question is None:
+            turns.append((heard_of(turn.text),))
+            continue
+        answered = Answered(question_from_json(turn.question), turn.option, turn.words)
+        turns.append((answered, Said.of(turn.words)) if turn.words else (answered,))
+    return Heard(dialogue.id, dialogue.target, tuple(turns))
+
+
+def halves(dialogues: Sequence[Heard], seed: int = 0) -> tuple[list[Heard], list[Heard]]:
+    """Two halves by chance, no picture in both: constants are fitted on one and read on the other."""
+    targets = sorted({each.target for each in dialogues})
+    order = np.random.default_rng(seed).permutation(len(targets))
+    first = {targets[at] for at in order[: len(targets) // 2]}
+    return [each for each in dialogues if each.target in first], [
+        each for each in dialogues if each.target not in first
+    ]
+
+
+def replay(
+    gallery: Gallery,
+    dialogues: Sequence[Heard],
+    settings: BeliefSettings | Sequence[BeliefSettings],
+    *,
+    name: str = "replay",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Run:
+    """The belief after every turn of every dialogue, as a Run. settings: one for all, or one for each dialogue.
+
+    The list is the whole album, no near-duplicates collapsed; the 90 % set is that of `Belief.credible`.
+    """
+    each = list(settings) if isinstance(settings, Sequence) else [settings] * len(dialogues)
+    length = max(len(dialogue.turns) for dialogue in dialogues)
+    shape = (len(dialogues), length)
+    places: list[list[tuple[int, int]]] = []
+    confidence, fits, absent = (np.zeros(shape) for _ in range(3))
+    size, held = np.zeros(shape, np.int64), np.zeros(shape, np.bool_)
+    for row, (dialogue, own) in enumerate(zip(dialogues, each, strict=True)):
+        target = gallery.positions[dialogue.target]
+        records: list[Record] = []
+        places.append([])
+        for turn in range(length):
+            if turn < len(dialogue.turns):
+                records += (Record(len(records) + k, event) for k, event in enumerate(dialogue.turns[turn]))
+                belief = believe(gallery, records, own)
+                log, credible = belief.log, belief.credible(0.9)
+                places[-1].append((int((log > log[target]).sum()), int((log == log[target]).sum()) - 1))
+                now = (float(belief.p.max()), belief.fits, belief.fits_without(target))
+                inside = bool((credible == target).any())
+            confidence[row, turn], fits[row, turn], absent[row, turn] = now
+            size[row, turn], held[row, turn] = len(credible), inside
+        if on_progress is not None:
+            on_progress(row + 1, len(dialogues))
+    ids = [dialogue.id for dialogue in dialogues]
+    return Run(
+        name=name,
+        ranks=Ranks.carried(places, pool=gallery.n, ids=ids, turns=length),
+        settings={"protocol": "replay of recorded events", "encoder": gallery.encoder.id, "album": gallery.version},
+        texts=tuple(tuple(_text(turn) for turn in dialogue.turns) for dialogue in dialogues),
+        targets=tuple(dialogue.target for dialogue in dialogues),
+        confidence=confidence,
+        set_size=size,
+        in_set=held,
+        fits=fits,
+        fits_absent=absent,
+    )
+
+
+def _text(events: Iterable[Event]) -> str:
+    return ", ".join(event.text for event in events if isinstance(event, Said)) or "an answer"
