@@ -9,8 +9,9 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from itertools import groupby
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _BATCH = 256
 _COPIED_BATCH = 8192  # rows that need no encoding
+_CALLS = 2
+"""Batches that are encoded at the same time: an encoder that takes its texts one by one leaves cores idle."""
 
 K = TypeVar("K", str, int)
 T = TypeVar("T")
@@ -137,7 +140,8 @@ def encode_captions(
 ) -> None:
     """Encode the captions that have no vector yet, and the captions of each picture as one text.
 
-    on_batch(done, total) is told after each batch, of both together; False stops.
+    on_batch(done, total) is told after each batch, of both together; False stops. Two threads may call the encoder at
+    a time (one where settings allow one thread only).
     """
     with catalogue.clear_errors(home):
         with catalogue.transaction(connection):
@@ -156,7 +160,8 @@ def encode_captions(
     for done in _keep(connection, home, "caption", encoder, missing, _BATCH, encode):
         if not on_batch(done, total):
             return
-    for _ in _keep(connection, home, "text", encoder, single, _COPIED_BATCH, _copier(connection, home, encoder.id)):
+    copy = _copier(connection, home, encoder.id)
+    for _ in _keep(connection, home, "text", encoder, single, _COPIED_BATCH, copy, calls=1):
         if not on_batch(len(missing), total):
             return
     for done in _keep(connection, home, "text", encoder, texts, _BATCH, encode):
@@ -172,22 +177,45 @@ def _keep(
     items: Sequence[tuple[K, T]],
     size: int,
     make: Callable[[Sequence[tuple[K, T]]], Floats],
+    *,
+    calls: int = _CALLS,
 ) -> Iterator[int]:
     """Make the vectors of (key, what it is made of) and commit them, batch by batch; how many are done after each."""
     if not items:
         return
     with catalogue.clear_errors(home), catalogue.transaction(connection):
         file = vectors.open_for(connection, home, kind, encoder.id, encoder.dim)
-    for start in range(0, len(items), size):
-        part = items[start : start + size]
-        rows = make(part)
+    done = 0
+    for part, rows in _made_ahead(items, size, make, calls):
         with catalogue.clear_errors(home):
             crc = vectors.append(file, rows)
             with catalogue.transaction(connection):
                 following = vectors.commit(connection, file, [key for key, _ in part], crc)
                 catalogue.bump(connection, "content")
             file = following
-        yield start + len(part)
+        done += len(part)
+        yield done
+
+
+def _made_ahead(
+    items: Sequence[T], size: int, make: Callable[[Sequence[T]], Floats], calls: int
+) -> Iterator[tuple[Sequence[T], Floats]]:
+    """Batches of the items, in order, each with what is made of it; up to `calls` are made at the same time."""
+    from whichpic.settings import settings
+
+    parts = [items[start : start + size] for start in range(0, len(items), size)]
+    calls = min(calls, settings().threads or os.cpu_count() or 1, len(parts))
+    if calls < 2:
+        yield from ((part, make(part)) for part in parts)
+        return
+    pool = ThreadPoolExecutor(calls, thread_name_prefix="texts")
+    try:
+        waiting: deque[Future[Floats]] = deque()
+        for at, part in enumerate(parts):
+            waiting.extend(pool.submit(make, each) for each in parts[at + len(waiting) : at + calls])
+            yield part, waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def joined(captions: Iterable[str]) -> str:
@@ -311,10 +339,11 @@ def caption_matrix(texts: Sequence[str], encoder: Encoder, cache: Path | None) -
         with suppress(OSError, ValueError, EOFError, EncoderError):
             kept: Floats = np.load(path, allow_pickle=False)
             return vectors.checked(kept, len(texts), encoder.id, encoder.dim)
-    parts = [
-        vectors.checked(encoder.encode_texts(part), len(part), encoder.id, encoder.dim)
-        for part in (texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH))
-    ]
+
+    def encode(part: Sequence[str]) -> Floats:
+        return vectors.checked(encoder.encode_texts(part), len(part), encoder.id, encoder.dim)
+
+    parts = [rows for _, rows in _made_ahead(texts, _BATCH, encode, _CALLS)]
     matrix = np.concatenate(parts) if parts else np.empty((0, encoder.dim), np.float32)
     if path is not None:
         fresh = path.with_name(f".{path.name}.{os.getpid()}.npy")
