@@ -31,8 +31,8 @@ class Turn:
     better, ties: OTHER pictures that score strictly higher than, and the same as, the target. p_first, p_target:
     probability of the first picture shown and of the target, each with its near-duplicates. set_size, in_set: the 90 %
     credible set, and whether it held the target. fits: evidence that something here fits; fits_absent: the same with the
-    target taken out of the album; nan where they are not known. entropy: of the belief, nats. gain: the most that a
-    truthful answer to any question that could be asked now can carry, nats; nan where it was not measured.
+    target taken out of the album; nan where they are not known. entropy: of the belief, nats. gain: the most that the
+    user's answer to any question that could be asked now can carry, nats; nan where it was not measured.
     milliseconds: of the system's own work (update and next question). tokens, calls: of models that were asked.
     """
 

@@ -45,6 +45,7 @@ class Place:
     store: str | None = None
     world: int = 0
     world_seed: int = 0
+    world_captions: int = 3
 
     def open(self) -> Gallery:
         """The gallery, ready to be scored. Raises AlbumError, EncoderError or ModelError."""
@@ -53,7 +54,7 @@ class Place:
             from whichpic.simulate.scenes import world
 
             encoder = None if self.encoder in ("auto", "toy") else open_encoder(self.encoder)
-            return world(self.world, self.world_seed, encoder)
+            return world(self.world, self.world_seed, encoder, captions=self.world_captions)
         from whichpic.api import Album
 
         return Album.open(self.path, encoder=self.encoder, store=self.store).gallery
@@ -125,7 +126,8 @@ class Player:
         seed = dialogue_seed(plan.seed, target.id)
         person = user(plan.user, target, seed=seed, opens=plan.opening, language=plan.play.language,
                       describe=self.describe, encoder=self._encoder)  # fmt: skip
-        return play(self.gallery, person, target.id, plan.play, belief=plan.belief, seed=seed, relevant=target.relevant)
+        return play(self.gallery, person, target.id, plan.play, belief=plan.belief, seed=seed,
+                    relevant=target.relevant, slips=(plan.user.errors, plan.user.ignorance))  # fmt: skip
 
     def describe(self, picture: str) -> tuple[str, ...]:
         """What can be seen in a picture, for a user to whom it is shown: its captions, else the surest of its facts."""

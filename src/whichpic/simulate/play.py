@@ -74,13 +74,17 @@ def play(
     belief: BeliefSettings | None = None,
     seed: int = 0,
     relevant: Sequence[str] = (),
+    slips: tuple[float, float] = (0.0, 0.0),
 ) -> Dialogue:
-    """The dialogue of one user about one picture (its id). Raises QueryError where the album has no such picture."""
+    """The dialogue of one user about one picture (its id). Raises QueryError where the album has no such picture.
+
+    slips: the user's shares of wrong answers and of "not sure", which what an answer can carry (`gain`) has to know.
+    """
     if target not in gallery.positions:
         raise QueryError(f"the album has no picture {target}; a target has to be in the album that is searched")
     session = Session(gallery, settings=belief, asker=settings.asker, choose_by=settings.chooser,
                       language=settings.language, name="simulated", seed=seed)  # fmt: skip
-    watch = _Watch(session, gallery.positions[target], settings)
+    watch = _Watch(session, gallery.positions[target], settings, slips)
     text = user.opening()
     question = watch.after(partial(session.say, text), "said", text, asks=not user.later and settings.questions > 0)
     ended: Ended = "cap"
@@ -102,12 +106,15 @@ def play(
     return Dialogue(target, target, tuple(watch.turns), tuple(relevant), seed, ended)
 
 
-def bound(dialogue: Dialogue, k: int = 10, *, whole: bool = True) -> float:
-    """The fewest questions after which the target can be expected among the k first, by what their answers can carry.
+def bound(dialogue: Dialogue, k: int = 10, *, whole: bool = False) -> float:
+    """So many questions at least, by what answers can carry, until the target is surely among the k first.
 
-    After the opening the belief has an entropy H; k pictures hold ln k of it, so H - ln k nats have to come from answers,
-    and no answer brings more than its own entropy. The largest of each state of the dialogue are added up; past its end
-    the last one is taken to go on. whole: questions come in whole numbers.
+    After the opening the belief has the entropy H. Who is sure of k pictures has ln k of it left, so that H - ln k nats
+    have to come from answers, and no answer brings more than the `gain` of its turn: the largest that any question which
+    could be asked there has. These are added up along the dialogue until they suffice, the last one as a fraction; past
+    the dialogue's end its last gain is taken to go on. The mean over dialogues bounds the mean number of turns until at
+    most k pictures fit (the target's rank is at most k with every tie against it), where H is that of a belief that is
+    calibrated, as in an album in which nothing is known yet; whole: the next whole number, which one lucky answer beats.
     Raises QueryError where the dialogue was played without `gain`.
     """
     gains = [turn.gain for turn in dialogue.turns if math.isfinite(turn.gain)]
@@ -125,11 +132,22 @@ def bound(dialogue: Dialogue, k: int = 10, *, whole: bool = True) -> float:
     return math.ceil(asked - 1e-9) if whole and math.isfinite(asked) else asked
 
 
+def turns_to(dialogue: Dialogue, k: int = 10, *, surely: bool = True, never: float = math.inf) -> float:
+    """The first turn at which the target is among the k first; `never` where there is none.
+
+    surely: with every tie against it, as `bound` counts; else where it was in the list that was shown.
+    """
+    for number, turn in enumerate(dialogue.turns):
+        if turn.better + turn.ties < k if surely else dialogue.target in turn.shown[:k]:
+            return number
+    return never
+
+
 class _Watch:
     """Times the session's work and writes down what followed from each event."""
 
-    def __init__(self, session: Session, target: int, settings: PlaySettings) -> None:
-        self.session, self.target, self.settings = session, target, settings
+    def __init__(self, session: Session, target: int, settings: PlaySettings, slips: tuple[float, float]) -> None:
+        self.session, self.target, self.settings, self.slips = session, target, settings, slips
         self.turns: list[Turn] = []
         self.shown: tuple[str, ...] = ()
         self.found = False
@@ -174,7 +192,8 @@ class _Watch:
                 p_target=_rounded(float(belief.p[group].sum())),
                 set_size=len(credible),
                 in_set=bool((credible == self.target).any()),
-                fits=_rounded(float(getattr(belief, "fits", math.nan))),
+                fits=_rounded(belief.fits),
+                fits_absent=_rounded(belief.fits_without(self.target)),
                 entropy=_rounded(_entropy(belief.p)),
                 gain=_rounded(self._gain()) if asks and self.settings.gain else math.nan,
                 milliseconds=round(milliseconds, 3),
@@ -183,19 +202,32 @@ class _Watch:
         return following
 
     def _gain(self) -> float:
-        """The most that a truthful answer to any proposed question can carry: the largest entropy of an answer, nats.
+        """The most that the user's answer to any question proposed now can carry, in nats, as the belief expects it.
 
-        As the belief expects it, over the whole album, without the slips that the belief allows for. No answer tells more
-        of the picture than its own entropy.
+        A true answer tells no more of the picture than its own entropy. Slips are a channel behind it, which keeps
+        H(heard) - H(heard | true) of that, and nothing of an answer that is "not sure".
         """
         session, p = self.session, self.session.belief.p
         usual = session.settings
-        exact = replace(usual, eps=dict.fromkeys(usual.eps, 0.0), silent=0.0, certain=1.0)
-        expected = [
-            p @ answer_likelihood(session.gallery, question, exact).astype(np.float64)
+        nothing = dict.fromkeys((*usual.eps, "value", "count"), 0.0)
+        exact = replace(usual, eps=nothing, silent=0.0, certain=1.0)
+        told = [
+            _told(p @ answer_likelihood(session.gallery, question, exact).astype(np.float64), *self.slips)
             for question in session.questions(_EVERY)
         ]
-        return max((_entropy(answer / answer.sum()) for answer in expected), default=0.0)
+        return max(told, default=0.0)
+
+
+def _told(expected: Distribution, errors: float, ignorance: float) -> float:
+    """What is heard of a true answer with these probabilities, in nats, where a wrong one is any of the others."""
+    expected, options = expected / expected.sum(), len(expected)
+    sure = 1 - ignorance
+    if options < 2 or sure <= 0:
+        return 0.0
+    wrong = errors / sure
+    heard = (1 - wrong) * expected + wrong * (1 - expected) / (options - 1)
+    lost = _entropy(np.array([1 - wrong, *[wrong / (options - 1)] * (options - 1)]))
+    return sure * max(0.0, _entropy(heard) - lost)
 
 
 def _heard(session: Session, question: Question, reply: Reply) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -16,7 +16,16 @@ from whichpic.errors import QueryError
 from whichpic.simulate.openings import Opening
 from whichpic.simulate.parallel import Place, Plan
 from whichpic.simulate.play import PlaySettings
-from whichpic.simulate.targets import by_picture, choose, fingerprint, leaks, read_recorded, read_texts, targets
+from whichpic.simulate.targets import (
+    by_picture,
+    choose,
+    fingerprint,
+    leaks,
+    read_groups,
+    read_recorded,
+    read_texts,
+    targets,
+)
 from whichpic.simulate.users import Target, UserSettings, user_settings
 
 if TYPE_CHECKING:
@@ -69,7 +78,8 @@ def place_of(tables: Tables) -> Place:
         raise QueryError("no album is named: give a folder, a data set of captions, or world:2000")
     encoder = str(tables.get("session", {}).get("encoder", "auto"))
     seed = _whole(album.get("world_seed", 0), "[album] world_seed")
-    return Place(path, encoder, album.get("store"), world, seed)
+    said = _whole(album.get("world_captions", 3), "[album] world_captions")
+    return Place(path, encoder, album.get("store"), world, seed, said)
 
 
 def prepare(tables: Tables, *, name: str, gallery: Gallery | None = None) -> Prepared:
@@ -80,7 +90,8 @@ def prepare(tables: Tables, *, name: str, gallery: Gallery | None = None) -> Pre
     place = place_of(tables)
     plan = _plan(tables)
     gallery = place.open() if gallery is None else gallery
-    known = _targets(tables, gallery, plan)
+    plan = replace(plan, belief=_belief(tables.get("session", {}).get("belief"), gallery.encoder.id))
+    known = _targets(tables, place, gallery, plan)
     speaks = plan.user.kind == "captions" or plan.opening == "caption"
     warnings = leaks(gallery, known) if speaks else ()
     header = {
@@ -101,7 +112,7 @@ def _stated(
     """The resolved settings, defaults included. Files by their names alone: where they lie changes nothing."""
     play = plan.play
     files = _files(tables, "album", "captions", "space")
-    album = {"path": Path(place.path).name} if place.path else {"world": place.world, "world_seed": place.world_seed}
+    album = {"path": Path(place.path).name} if place.path else _world(place)
     drawn = {"n": len(known), "fingerprint": fingerprint(known)}
     folder = tables.get("targets", {}).get("folder")
     return {
@@ -119,6 +130,10 @@ def _stated(
         "play": {**{key: getattr(play, key) for key in _PLAYED}, "not_found": "ranked", "seed": plan.seed},
         "score": dict(tables.get("score", {})),
     }
+
+
+def _world(place: Place) -> dict[str, int]:
+    return {"world": place.world, "world_seed": place.world_seed, "world_captions": place.world_captions}
 
 
 def _files(tables: Tables, table: str, *keys: str) -> dict[str, str]:
@@ -143,11 +158,11 @@ def _plan(tables: Tables) -> Plan:
     opening = tables.get("opening", {}).get("kind", _OPENS[person.kind])
     if opening not in get_args(Opening):
         raise QueryError(f"no opening is called '{opening}'; there are {', '.join(get_args(Opening))}")
-    return Plan(play, person, opening, wished.get("seed", 0), _belief(session.get("belief")))
+    return Plan(play, person, opening, wished.get("seed", 0))
 
 
-def _belief(wish: Any) -> BeliefSettings | None:
-    """The constants of the belief: a table of those that differ from the defaults, or a JSON file of them; None: defaults."""
+def _belief(wish: Any, encoder: str) -> BeliefSettings | None:
+    """The constants of the belief: a table, or a JSON file, of those that differ from the encoder's; None: the encoder's."""
     if wish is None:
         return None
     if isinstance(wish, str):
@@ -155,7 +170,7 @@ def _belief(wish: Any) -> BeliefSettings | None:
             wish = json.loads(Path(wish).expanduser().read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise QueryError(f"the belief settings {wish} cannot be read: {error}") from None
-    usual = BeliefSettings().to_json()
+    usual = BeliefSettings.fitted(encoder).to_json()
     unknown = sorted(set(wish) - set(usual)) if isinstance(wish, dict) else ["a value that is no table"]
     if unknown:
         raise QueryError(f"the belief has no setting '{unknown[0]}'; known are: {', '.join(usual)}")
@@ -163,18 +178,21 @@ def _belief(wish: Any) -> BeliefSettings | None:
     return BeliefSettings.from_json({**usual, **both})
 
 
-def _targets(tables: Tables, gallery: Gallery, plan: Plan) -> list[Target]:
+def _targets(tables: Tables, place: Place, gallery: Gallery, plan: Plan) -> list[Target]:
     album, wished = tables.get("album", {}), tables.get("targets", {})
     captions = recorded = None
+    groups = read_groups(place.path, gallery) if place.path.endswith((".json", ".jsonl")) else {}
     if "captions" in album:
-        captions = by_picture(gallery, read_texts(album["captions"], album.get("space")))
+        captions = by_picture(gallery, read_texts(album["captions"], album.get("space"), gallery=gallery))
+        if "space" not in album:
+            groups = groups or read_groups(album["captions"], gallery)
     if "dialogues" in tables.get("user", {}):
         recorded = by_picture(gallery, read_recorded(tables["user"]["dialogues"]))
     ids = _listed(wished["file"]) if "file" in wished else ()
     among = _needed(plan.user, gallery, captions, recorded)
     chosen = choose(gallery, ids=ids, folder=str(wished.get("folder", "")),
-                    n=_whole(wished.get("n", 0), "[targets] n"), seed=plan.seed, among=among)  # fmt: skip
-    return targets(gallery, chosen, captions=captions, recorded=recorded)
+                    n=_whole(wished.get("n", 0), "[targets] n"), seed=plan.seed, among=among, groups=groups)  # fmt: skip
+    return targets(gallery, chosen, captions=captions, recorded=recorded, groups=groups)
 
 
 def _needed(

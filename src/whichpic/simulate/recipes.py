@@ -14,7 +14,7 @@ from typing import Any
 from whichpic.errors import QueryError
 
 TABLES: dict[str, tuple[str, ...]] = {
-    "album": ("path", "world", "world_seed", "captions", "space", "split", "store"),
+    "album": ("path", "world", "world_seed", "world_captions", "captions", "space", "split", "store"),
     "session": ("encoder", "asker", "chooser", "rewriter", "language", "belief"),
     "user": ("kind", "dialogues", "errors", "ignorance", "says_more", "evidence", "sure_yes", "sure_no"),
     "opening": ("kind",),

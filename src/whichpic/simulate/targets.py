@@ -12,21 +12,46 @@ from whichpic.errors import QueryError, SessionError
 from whichpic.simulate.users import Target, dialogue_seed
 
 if TYPE_CHECKING:
+    from whichpic.album.datasets import DataSet
     from whichpic.search.gallery import Gallery
 
 Texts = Mapping[str, Sequence[str]]
 LEAK = "leak: the album holds captions that the users know, so that what they say is found word for word"
 
 
-def read_texts(path: str | Path, space: str | Path | None = None) -> dict[str, tuple[str, ...]]:
+def read_texts(
+    path: str | Path, space: str | Path | None = None, *, gallery: Gallery | None = None
+) -> dict[str, tuple[str, ...]]:
     """Captions by picture from a data set's file, in any layout of `read_dataset`; PlugIR's pair with `space`.
 
-    Published dialogues (ChatIR) are read likewise, as the rounds of each picture. Raises CaptionError.
+    Published dialogues (ChatIR) are read likewise, as the rounds of each picture. gallery: captions of a clip are those of
+    its frames in there. Raises CaptionError.
     """
-    from whichpic.album.datasets import read_dataset
+    return {name: tuple(texts) for name, texts in _read(path, space, gallery).captions.items()}
+
+
+def read_groups(path: str | Path, gallery: Gallery) -> dict[str, tuple[str, ...]]:
+    """The pictures that are meant together (the frames of a clip), for each that is not alone, by id, in the album's order.
+
+    Raises CaptionError.
+    """
+    together = by_picture(gallery, {name: (group,) for name, group in _read(path, None, gallery).groups.items()})
+    members: dict[str, list[str]] = defaultdict(list)
+    for picture in gallery.ids:
+        for group in together.get(picture, ()):
+            members[group].append(picture)
+    return {picture: tuple(alike) for alike in members.values() if len(alike) > 1 for picture in alike}
+
+
+def _read(path: str | Path, space: str | Path | None, gallery: Gallery | None) -> DataSet:
+    from whichpic.album.datasets import frames_by_clip, read_dataset
 
     found = read_dataset(path, captions=space) if space else read_dataset(path)
-    return {name: tuple(texts) for name, texts in found.captions.items()}
+    if gallery is not None and found.groups and all(name == group for name, group in found.groups.items()):
+        paths = [each for picture in gallery.pictures for each in picture.paths]
+        if frames_by_clip(paths, found.groups.values()):
+            return read_dataset(path, frames=paths)
+    return found
 
 
 def read_recorded(path: str | Path) -> dict[str, tuple[str, ...]]:
@@ -67,11 +92,13 @@ def choose(
     n: int = 0,
     seed: int = 0,
     among: Texts | None = None,
+    groups: Texts | None = None,
 ) -> list[str]:
     """The targets' ids, in the album's order.
 
     ids: pictures by id, path or file name; else all. folder: only those below it. among: only pictures that are keys of
-    it. n: so many of them, drawn by the seed (by a hash of each id, so that a larger n holds the smaller one's targets).
+    it. groups: of pictures that are meant together only the first is looked for, unless `ids` names others. n: so many of
+    them, drawn by the seed (by a hash of each id, so that a larger n holds the smaller one's targets).
     Raises QueryError where there are none, or where a name is not of a picture.
     """
     chosen = list(gallery.ids)
@@ -89,6 +116,8 @@ def choose(
         ]
     if among is not None:
         chosen = [picture for picture in chosen if picture in among]
+    if groups and not ids:
+        chosen = [picture for picture in chosen if groups.get(picture, (picture,))[0] == picture]
     if 0 < n < len(chosen):
         kept = set(sorted(chosen, key=lambda picture: (dialogue_seed(seed, f"target {picture}"), picture))[:n])
         chosen = [picture for picture in chosen if picture in kept]
@@ -100,13 +129,25 @@ def choose(
 
 
 def targets(
-    gallery: Gallery, chosen: Sequence[str], *, captions: Texts | None = None, recorded: Texts | None = None
+    gallery: Gallery,
+    chosen: Sequence[str],
+    *,
+    captions: Texts | None = None,
+    recorded: Texts | None = None,
+    groups: Texts | None = None,
 ) -> list[Target]:
-    """What the users of these pictures know: their facts, captions (the album's own, unless others are given), dialogue."""
+    """What the users of these pictures know: their facts, captions (the album's own, unless others are given), dialogue.
+
+    groups: every right picture, where there is more than the target.
+    """
     own = gallery.captions if captions is None else captions
     return [
         Target(
-            picture, gallery.facts_of(picture), tuple(own.get(picture, ())), tuple((recorded or {}).get(picture, ()))
+            picture,
+            gallery.facts_of(picture),
+            tuple(own.get(picture, ())),
+            tuple((recorded or {}).get(picture, ())),
+            tuple((groups or {}).get(picture, ())),
         )
         for picture in chosen
     ]
