@@ -39,11 +39,13 @@ with Store.open(sys.argv[1], create=True) as store:
 
 
 def encoded(file: Path) -> tuple[int, int]:
-    """Captions that are in the catalogue, and those that have a vector."""
+    """Captions that are in the catalogue, and how many of them, and of the pictures' texts, have a vector."""
     try:
         with Store.open(file) as store:
-            found = store.caption_vectors(Toy.id)
-            return sum(map(len, store.captions().values())), 0 if found is None else len(found.rows)
+            found, texts = store.caption_vectors(Toy.id), store.text_vectors(Toy.id)
+            captions = sum(map(len, store.captions().values()))
+            spoken = 0 if found is None else len(found.rows)
+            return captions, spoken + (0 if texts is None else int((texts.rows >= 0).sum()))
     except AlbumError as error:
         assert "has not been indexed" in str(error) or "index the album once more" in str(error)
         return 0, 0
@@ -73,6 +75,10 @@ def test_ten_kills(tmp_path: Path) -> None:
     assert len(set(stages)) > 4, f"the kills fell on too few moments: {stages}"
     with Store.open(file, create=True) as store:
         index(store, Toy())
+        texts = store.text_vectors(Toy.id)
+        assert texts is not None and (texts.rows >= 0).all()
+        said = [", ".join(store.captions()[picture.id]) for picture in store.pictures()]
+        np.testing.assert_allclose(texts.matrix[texts.rows], Toy().encode_texts(said), atol=1e-6)
         found, pictures, captions = store.caption_vectors(Toy.id), store.pictures(), store.captions()
         assert found is not None and len(found.rows) == CAPTIONS
         texts = [text for picture in pictures for text in captions[picture.id]]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import drawn, drawn_album
 from whichpic import Album
+from whichpic.album.datasets import DataSet
 from whichpic.dialogue import Session
 from whichpic.encoders.toy import Toy
 from whichpic.errors import EncoderError
@@ -39,6 +40,30 @@ def test_vectors_are_mapped_and_not_copied(folder: Path) -> None:
         fields = gallery.evidence("somebody number 3")
         assert set(fields) >= {"pictures", "text_words", "caption_words", "caption_vectors", "caption_mean"}
         assert all(np.isfinite(z).all() and z.shape == (12,) for z in fields.values())
+
+
+def test_captions_as_one_text_are_mapped_and_there_for_who_has_captions(folder: Path) -> None:
+    (folder / "more.csv").write_text("image,caption\n0000.png,a red wall\n", encoding="utf-8")
+    with opened(folder) as album:
+        gallery = album.gallery
+        index = gallery._text_vectors
+        assert isinstance(index, Exact) and isinstance(index.matrix, np.memmap)
+        assert index.told().tolist() == [picture in gallery.captions for picture in gallery.ids]
+        several = max(gallery.captions, key=lambda picture: len(gallery.captions[picture]))
+        assert len(gallery.captions[several]) == 2
+        for picture, captions in gallery.captions.items():
+            vector = index.vectors(np.array([gallery.positions[picture]]))[0]
+            np.testing.assert_allclose(vector, Toy().encode_texts([", ".join(captions)])[0], atol=1e-6)
+
+
+def test_captions_as_one_text_in_memory() -> None:
+    captions = {"a": ("red", "a dog"), "b": ("blue",), "d": ("green", "grass"), "e": ("a cat",)}
+    gallery = Gallery.of_captions(DataSet("test", tuple("abcde"), captions), Toy())
+    index = gallery._text_vectors
+    assert isinstance(index, Exact) and index.told().tolist() == [True, True, False, True, True]
+    found = index.vectors(np.arange(5))
+    said = [", ".join(captions.get(picture, ())) for picture in gallery.ids]
+    np.testing.assert_array_equal(found, Toy().encode_texts(said))
 
 
 def test_a_session_goes_on_after_pictures_have_gone(folder: Path, tmp_path: Path) -> None:
