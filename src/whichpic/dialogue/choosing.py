@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from whichpic.dialogue.belief import said_evidence
+from whichpic.dialogue.events import Said
 from whichpic.dialogue.likelihood import answer_likelihood
 from whichpic.dialogue.naming import NAMES, nameable, naming_likelihood
 from whichpic.errors import QueryError
@@ -59,17 +61,18 @@ def eig(gallery: Gallery, belief: Belief, questions: Sequence[Question], setting
 def kl(gallery: Gallery, belief: Belief, questions: Sequence[Question], settings: BeliefSettings) -> Scores:
     """PlugIR's rule: the question that by itself moves the ranking least, as minus KL(p_c || p_{c+q}), [questions].
 
-    p_c is the belief over the candidates, p_{c+q} the belief with the question's own text added as evidence.
+    p_c is the belief over the candidates, p_{c+q} the belief after the question's own text, as if it were said. Where the
+    album has nothing that scores texts, no question moves anything, and the first is asked.
     """
     rows = belief.best(CANDIDATES)
     if not len(rows):
         return np.zeros(len(questions))
     before = belief.log[rows]
-    nothing = np.zeros(gallery.n, dtype=np.float32)
     scores = []
     for question in questions:
-        z = gallery.evidence(question.text).get("pictures", nothing)
-        moved = before + settings.beta * z[rows].astype(np.float64)
+        evidence, _ = said_evidence(gallery, Said.of(question.text), settings)
+        added = 0.0 if evidence is None else settings.beta * evidence[rows].astype(np.float64)
+        moved = before + added
         p, q = _normal(before), _normal(moved)
         scores.append(-float((p * (np.log(p + 1e-300) - np.log(q + 1e-300))).sum()))
     return np.array(scores)
