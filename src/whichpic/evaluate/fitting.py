@@ -275,18 +275,16 @@ def _sharpened(
             log = believe(gallery, records, settings).log
             (replied if answered else alone).append((log, gallery.positions[dialogue.target]))
     before = _temperature(alone, level)
-    if not replied:
-        return _scaled(settings, before)
-    after = _temperature(replied, level)
-    return replace(_scaled(settings, before), reply_beta=round(settings.reply_beta * after / before, 4))
-
-
-def _scaled(settings: BeliefSettings, by: float) -> BeliefSettings:
+    fields = set(gallery.evidence("a picture"))  # what the album lacks keeps the weight it had
     weights, replies = (
-        {name: round(weight * by, 4) for name, weight in table.items()}
+        {name: round(weight * before, 4) if name in fields else weight for name, weight in table.items()}
         for table in (settings.weights, settings.reply_weights)
     )
-    return replace(settings, weights=weights, reply_weights=replies)
+    if not replied:
+        return replace(settings, weights=weights)
+    after = _temperature(replied, level)
+    reply_beta = round(settings.reply_beta * after / before, 4)
+    return replace(settings, weights=weights, reply_weights=replies, reply_beta=reply_beta)
 
 
 def _temperature(beliefs: Sequence[tuple[Doubles, int]], level: float) -> float:
