@@ -81,7 +81,7 @@ def test_a_replay_says_what_was_recorded_whatever_is_asked() -> None:
 
 def test_what_is_said_beside_an_option_is_heard_too() -> None:
     knowing = user(UserSettings(evidence="lexical"), Target(TARGET, captions=("a red violin in a red room",)), seed=0)
-    dialogue = play(ALBUM, knowing, TARGET, PlaySettings(questions=8, asker="facts", chooser="first"))
+    dialogue = play(ALBUM, knowing, TARGET, PlaySettings(questions=12, asker="facts", chooser="first"))
     said = [turn for turn in dialogue.turns if turn.words]
     assert said and said[0].words == "a violin" and said[0].text.endswith("something else: a violin")
 

@@ -132,6 +132,8 @@ def read(question: Question, words: str) -> Reading:
         return _number(question, words.strip(), values)
     if OTHER in values and (_NONE_OF.fullmatch(plain) or _NONE_OF.fullmatch(_core(plain)) or _bare(plain) == NO):
         return Reading(option=values.index(OTHER))
+    if question.source == "names":
+        return _name_given(plain, words.strip(), values)
     if question.attribute == "pick":
         return _pointed(plain, values) or Reading(rest=words.strip())
     if _bare(plain):
@@ -270,6 +272,28 @@ def _pointed(plain: str, values: list[str]) -> Reading | None:
         if re.search(pattern, plain):
             return Reading(option=position)
     return None
+
+
+def _name_given(plain: str, words: str, values: list[str]) -> Reading:
+    """What is said to an open question: an option by its bare name; else words to be heard, and the question is answered."""
+    if _bare(plain):
+        return Reading()
+    found = [mention.concept for mention in vocabulary().mentions(plain) if not mention.negated]
+    named = {name for concept in found for name in (concept.name, *concept.isa)}
+    fitting = [position for position, value in enumerate(values) if value in named]
+    if len(fitting) == 1 and len(found) == 1 and found[0].name == values[fitting[0]] and _is_bare(plain):
+        return Reading(option=fitting[0])
+    # Words that name an option and more are heard as words: by the option as well they would count twice.
+    return Reading(option=values.index(OTHER) if OTHER in values and not fitting else None, unsure=True, rest=words)
+
+
+def _is_bare(plain: str) -> bool:
+    """Whether a name is all that is said, but for an article or a number: "a dog", 一只狗."""
+    said = vocabulary().mentions(plain)
+    around = plain[: said[0].start] + plain[said[0].end :]
+    return not [word for word in tokens(around) if word not in _FILLER and not _NUMBER.fullmatch(word)] or (
+        has_cjk(plain) and len(around.strip()) <= 2
+    )
 
 
 def _named(plain: str, values: list[str]) -> Reading | None:

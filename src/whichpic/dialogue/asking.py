@@ -14,9 +14,9 @@ import numpy as np
 from whichpic.dialogue.choosing import CANDIDATES
 from whichpic.dialogue.events import Answered, Question, Record, Said
 from whichpic.dialogue.likelihood import COUNTS, NO, OTHER, YES
+from whichpic.dialogue.naming import OPEN, can_be_asked, nameable
 from whichpic.dialogue.phrases import ask
 from whichpic.dialogue.sampling import sample
-from whichpic.dialogue.wording import wording
 from whichpic.errors import QueryError
 from whichpic.words import vocabulary
 
@@ -42,6 +42,7 @@ _WORTH = 0.02
 _SURE = 0.6
 _THINGS = 24
 _PICKED = 5
+_CHIPS = 5
 
 
 def facts(gallery: Gallery, belief: Belief, records: Sequence[Record], language: str) -> list[Question]:
@@ -50,6 +51,7 @@ def facts(gallery: Gallery, belief: Belief, records: Sequence[Record], language:
     weights = belief.p[rows] / max(float(belief.p[rows].sum()), 1e-300)
     known = _known(records)
     proposed = [
+        *_open(gallery, rows, weights, known, records, language),
         *_categories(gallery, rows, weights, known, language),
         *_things(gallery, rows, weights, known, language),
         *_details(gallery, rows, weights, language),
@@ -113,18 +115,11 @@ def _known(records: Sequence[Record]) -> set[str]:
             if question.attribute == "thing":
                 related = words.ancestors(question.about) if value == YES else words.descendants(question.about)
                 known |= {question.about, *related}
-            elif question.attribute in ("kind", "scene") and value != OTHER:
+            elif question.attribute in ("kind", "scene", *OPEN) and value != OTHER:
                 known |= {value, *words.ancestors(value)}
             elif question.attribute == "people":
                 known |= {"person", *words.descendants("person")} if value == "none" else {"person"}
     return known
-
-
-def can_be_asked(name: str) -> bool:
-    """Whether most people could say of a picture if this thing is in it."""
-    lists = wording()
-    for_experts = any(kind in lists.for_experts for kind in vocabulary().ancestors(name))
-    return name not in lists.vague and (name in lists.well_known or not for_experts)
 
 
 def _things(gallery: Gallery, rows: Rows, weights: Weights, known: set[str], language: str) -> list[Question]:
@@ -159,13 +154,47 @@ def _categories(gallery: Gallery, rows: Rows, weights: Weights, known: set[str],
         common = sorted((value for value in mass if mass[value] > _WORTH), key=lambda value: -mass[value])[:5]
         if len(common) > 1:
             questions.append(ask(attribute, (*common, OTHER), language=language))
-    stated = table.known.get("kind", 0) >= table.n
+    stated = _stated(gallery)
     held = {kind: table.p("kind", kind)[rows] for kind in KINDS} if stated else table.held(rows)
     kinds = {kind: float(weights @ held[kind]) if kind in held else 0.0 for kind in KINDS}
     common = sorted((kind for kind in kinds if kinds[kind] > _WORTH), key=lambda kind: -kinds[kind])[:5]
     if len(common) > 1:
         questions.append(ask("kind", (*common, OTHER), language=language))
     return questions
+
+
+def _open(
+    gallery: Gallery, rows: Rows, weights: Weights, known: set[str], records: Sequence[Record], language: str
+) -> list[Question]:
+    """Questions that invite a few words. Where facts state all there is, closed questions say as much and are exact."""
+    if _stated(gallery):
+        return []
+    about = _spoken_of(records)
+    chips = nameable(gallery, rows, weights, _CHIPS, frozenset(known))
+    if not chips:
+        return []
+    active = bool({"person", "animal"} & {about, *vocabulary().ancestors(about)})
+    wanted = [name for name in OPEN if name != "around" or about]
+    return [
+        ask(name, (*chips, OTHER), about=about if name == "around" or (name == "doing" and active) else "",
+            language=language, source="names")
+        for name in wanted
+    ]  # fmt: skip
+
+
+def _stated(gallery: Gallery) -> bool:
+    """Whether the facts are stated with the album, and not seen in it by models."""
+    return gallery.n > 0 and gallery.facts.known.get("kind", 0) >= gallery.n
+
+
+def _spoken_of(records: Sequence[Record]) -> str:
+    """The first thing that was said to be in the picture, "" where none was."""
+    for record in records:
+        if isinstance(record.event, Said):
+            for mention in vocabulary().mentions(record.event.text):
+                if mention.concept.kind == "thing" and not mention.negated:
+                    return mention.concept.name
+    return ""
 
 
 def _details(gallery: Gallery, rows: Rows, weights: Weights, language: str) -> list[Question]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from whichpic.dialogue.answers import Reading, read
 from whichpic.dialogue.events import Option, Question
 from whichpic.dialogue.likelihood import NO, OTHER, YES
+from whichpic.dialogue.naming import OPEN
 from whichpic.dialogue.wording import wording
 from whichpic.words import vocabulary
 
@@ -27,12 +28,18 @@ _TEXTS = {
     "weather": ("What is the weather like?", "天气怎么样？"),
     "text": ("Which word is written in it?", "图里写着什么字？"),
     "main": ("What is the main thing in it?", "最主要的东西是什么？"),
+    "else": ("What else is in it? A few words will do.", "图里还有什么？说几个词就行。"),
+    "around": ("What is around {the}, or behind?", "{thing}的周围或者后面有什么？"),
+    "background": ("What can be seen in the background?", "背景里看得到什么？"),
+    "doing": ("What is happening in it?", "图里在发生什么？"),
+    "detail": ("What other detail do you remember?", "还记得什么别的细节？"),
     "colour of": ("What colour is {the}?", "{thing}是什么颜色的？"),
     "size of": ("How big is {the} in the picture?", "{thing}在图里有多大？"),
     "position of": ("On which side is {the}?", "{thing}在图的哪一边？"),
     "level of": ("How high up is {the}?", "{thing}在图的上面还是下面？"),
 }
 _WITH_DUSK = ("Is it day, evening or night?", "是白天、傍晚还是夜晚？")
+_ACTIVE = ("What is {the} doing?", "{thing}在做什么？")
 _WORN = ("What colour does {the} wear?", "{thing}穿什么颜色的衣服？")
 _SITE = "是在{thing}里吗？"
 """For rooms: 图里有厨房吗 would ask for a kitchen among other things."""
@@ -107,6 +114,8 @@ def ask(attribute: str, values: tuple[str, ...], *, language: str, about: str = 
     text = (_WITH_DUSK if "dusk" in values else _TEXTS[detail or attribute])[chinese]
     if detail == "colour of" and "person" in (about, *vocabulary().ancestors(about)):
         text = _WORN[chinese]
+    if attribute == "doing" and about:
+        text = _ACTIVE[chinese]
     site = chinese and attribute == "thing" and _is_site(about)
     if site:
         text = _SITE
@@ -156,4 +165,4 @@ def _option_text(value: str, attribute: str, position: int, language: str) -> st
     if value in _OPTIONS:
         return _OPTIONS[value][chinese]
     called = _called(value, language)
-    return article(called) if attribute in ("kind", "scene", "main") and not chinese else called
+    return article(called) if attribute in ("kind", "scene", "main", *OPEN) and not chinese else called

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from whichpic.dialogue.events import Question
 from whichpic.dialogue.likelihood import COUNTS, NO, OTHER, YES
-from whichpic.dialogue.phrases import article
+from whichpic.dialogue.naming import OPEN
+from whichpic.dialogue.phrases import article, ask
 from whichpic.errors import QueryError
 from whichpic.simulate.entailment import SURE_NO, SURE_YES, Captions, Dense, Evidence, shows
 from whichpic.simulate.openings import Opening, main_of, opening
+from whichpic.simulate.remarks import remark, remarks
 from whichpic.types import Fact
 from whichpic.words import has_cjk, vocabulary
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 Kind = Literal["facts", "captions", "replay"]
 Describe = Callable[[str], Sequence[str]]
 """What can be seen in a picture that is shown, as sentences, by its id."""
+_EVERYDAY = tuple(name for name in vocabulary().coco if name)
+"""What a person may name who is mistaken: the 80 things of the COCO data set."""
 _PEOPLE = ("none", "one", "two", "several")
 _HELD = 0.5
 """A fact that is more probable than this is true for the facts user."""
@@ -90,12 +95,12 @@ class UserSettings:
 
 
 class User:
-    """One person with one picture in mind. Make it by `user`."""
+    """One person with one picture in mind, who remembers what was said already. Make it by `user`."""
 
     def __init__(
         self,
         said: str,
-        truth: Callable[[Question], Reply],
+        truth: Callable[[Question, AbstractSet[str]], Reply],
         settings: UserSettings,
         seed: int,
         later: Sequence[str] = (),
@@ -103,23 +108,51 @@ class User:
         self._said, self._truth, self._settings, self._seed = said, truth, settings, seed
         self.later = tuple(later)
         """What a replayed user says at the turns after the opening, whatever is asked; () for the others."""
+        self._told: set[str] = {mention.concept.name for mention in vocabulary().mentions(said)}
+        self._given: dict[tuple[str, ...], Reply] = {}
 
     def opening(self) -> str:
         """What the user says first."""
         return self._said
 
     def answer(self, question: Question, shown: Sequence[str] = ()) -> Reply:
-        """The user's reply, slips included. `shown` are the ids on the screen; none of today's users uses them."""
-        reply = self._truth(question)
+        """The user's reply, slips included. `shown` are the ids on the screen; none of today's users uses them.
+
+        An open question is answered by something that was not said yet, or as before where it was asked before.
+        """
+        if question.source != "names":
+            reply = self._slipped(question)
+        elif question.key in self._given:
+            return self._given[question.key]
+        else:
+            reply = self._given[question.key] = self._slipped(question)
+        self._told |= _said_by(question, reply)
+        return reply
+
+    def _slipped(self, question: Question) -> Reply:
+        reply = self._truth(question, self._told)
         if reply.option is None:
             return reply
         first, second = _chances(self._seed, question)
         if first < self._settings.ignorance:
             return Reply(None)
         if first < self._settings.ignorance + self._settings.errors and len(question.options) > 1:
-            others = [option for option in range(len(question.options)) if option != reply.option]
-            return Reply(others[int(second * len(others))])
+            return self._mistaken(question, reply, second)
         return reply
+
+    def _mistaken(self, question: Question, reply: Reply, chance: float) -> Reply:
+        """Another option, uniformly; to an open question, a thing that is not there: by an option or in words, as the truth."""
+        if question.source == "names" and reply.words:
+            names = [name for name in _EVERYDAY if not self._is_there(name)]
+            name = names[int(chance * len(names))]
+            return Reply(reply.option, vocabulary().say(name, "zh") if has_cjk(question.text) else article(name))
+        wrong = [option for option in range(len(question.options)) if option != reply.option]
+        if question.source == "names":
+            wrong = [option for option in wrong if not self._is_there(question.options[option].value)] or wrong
+        return Reply(wrong[int(chance * len(wrong))])
+
+    def _is_there(self, name: str) -> bool:
+        return self._truth(ask("thing", (YES, NO), about=name, language="en"), self._told).option == 0
 
 
 def user(
@@ -140,11 +173,11 @@ def user(
     if settings.kind == "replay":
         if not target.dialogue:
             raise QueryError(f"nothing was recorded for {target.id}; a replay needs --dialogues with its dialogue")
-        return User(said, lambda question: Reply(None), settings, seed, target.dialogue[1:])
+        return User(said, lambda question, told: Reply(None), settings, seed, target.dialogue[1:])
     if settings.kind == "facts":
         if not target.facts:
             raise QueryError(f"nothing is known of {target.id}; use --user captions, or an album with facts")
-        return User(said, lambda question: _by_facts(target, question, describe), settings, seed)
+        return User(said, lambda question, told: _by_facts(target, question, describe, told), settings, seed)
     if not target.captions:
         raise QueryError(f"{target.id} has no captions; give them with --captions, or use --user facts")
     dense = None
@@ -153,17 +186,29 @@ def user(
             raise QueryError('dense evidence needs a text encoder; use evidence = "lexical" without one')
         dense = Dense(encoder, sure_yes=settings.sure_yes, sure_no=settings.sure_no)
     captions = Captions(target.captions)
-    return User(said, lambda q: _by_captions(target, captions, q, dense, settings, describe), settings, seed)
+
+    def truth(question: Question, told: AbstractSet[str]) -> Reply:
+        if question.source == "names":
+            return _named(captions, question, told, settings)
+        return _by_captions(target, captions, question, dense, settings, describe)
+
+    return User(said, truth, settings, seed)
 
 
 # ---- the facts user: everything is known, so what is no fact is not so
 
 
-def _by_facts(target: Target, question: Question, describe: Describe | None) -> Reply:
+def _by_facts(target: Target, question: Question, describe: Describe | None, told: AbstractSet[str]) -> Reply:
     values = [option.value for option in question.options]
     facts = [fact for fact in target.facts if fact.p > _HELD]
     things = {name for fact in facts if fact.attribute in ("object", "label", "scene") for name in _kinds(fact.value)}
     match question.attribute:
+        case _ if question.source == "names":
+            left = [name for name in _facts_say(facts) if vocabulary().get(name) and told.isdisjoint(_kinds(name))]
+            chips = [value for value in values if any(value in _kinds(name) for name in left)]
+            if chips or not left:
+                return _option(values, chips[0] if chips else OTHER)
+            return Reply(_option(values, OTHER).option, _called(left[0], question))
         case "pick":
             return _picked(
                 target, question, describe, lambda seen: _overlap(_concepts(_facts_say(facts)), _concepts(seen))
@@ -184,8 +229,8 @@ def _by_facts(target: Target, question: Question, describe: Describe | None) -> 
                 values, next((value for value in (*fitting, *_told(facts, "kind")) if value in values), OTHER)
             )
         case _:
-            told = _told(facts, _asked_for(question))
-            return _option(values, next((value for value in told if value in values), OTHER))
+            values_told = _told(facts, _asked_for(question))
+            return _option(values, next((value for value in values_told if value in values), OTHER))
 
 
 def _told(facts: Sequence[Fact], attribute: str) -> list[str]:
@@ -213,8 +258,7 @@ def _by_captions(
     def other(name: str) -> Reply:
         """None of the options is right: a person says what is."""
         reply = _option(values, OTHER)
-        said = name if question.attribute.startswith("colour") else article(name)
-        said = vocabulary().say(name, "zh") if has_cjk(question.text) else said
+        said = name if question.attribute.startswith("colour") else _called(name, question)
         return reply if reply.option is None or not settings.says_more else Reply(reply.option, said)
 
     match question.attribute:
@@ -245,6 +289,21 @@ def _by_captions(
             return _option(values, fitting[0]) if fitting else other(told_values[0]) if told_values else Reply(None)
 
 
+def _named(captions: Captions, question: Question, told: AbstractSet[str], settings: UserSettings) -> Reply:
+    """To an open question: an option where captions name it, else a few words of one caption, about what was not told."""
+    values = [option.value for option in question.options]
+    found = remark(remarks(captions), question.attribute, told)
+    if question.attribute != "doing":
+        new = [value for value in values if captions.said[value] and told.isdisjoint(_kinds(value))]
+        if new:
+            return _option(values, max(new, key=lambda value: captions.said[value]))
+    if found is None or not settings.says_more:
+        return Reply(None)
+    return Reply(
+        _option(values, OTHER).option, _called(found.name, question) if has_cjk(question.text) else found.words
+    )
+
+
 def _likeness(captions: Captions, seen: Sequence[str], dense: Dense | None) -> float:
     if dense is not None:
         return dense.nearest(", ".join(seen), captions.texts)
@@ -273,6 +332,22 @@ def _asked_for(question: Question) -> str:
     if question.about and f" of {question.about}" not in question.attribute:
         return f"{question.attribute} of {question.about}"
     return question.attribute
+
+
+def _called(name: str, question: Question) -> str:
+    return vocabulary().say(name, "zh") if has_cjk(question.text) else article(name)
+
+
+def _said_by(question: Question, reply: Reply) -> set[str]:
+    """The things that an answer says are there, and its words."""
+    said = {mention.concept.name for mention in vocabulary().mentions(reply.words) if not mention.negated}
+    said |= {reply.words} if reply.words else set()
+    value = "" if reply.option is None else question.options[reply.option].value
+    if question.attribute == "thing" and value == YES:
+        said.add(question.about)
+    elif question.attribute in ("kind", "scene", *OPEN) and value != OTHER:
+        said.add(value)
+    return said
 
 
 def _option(values: Sequence[str], value: str | None) -> Reply:
