@@ -98,7 +98,7 @@ def test_the_header_states_everything_that_was_resolved() -> None:
     }
     header = prepare(tables, name="test").header
     assert header["settings"]["play"] == {
-        "questions": 5, "stop": "never", "shown": 10, "gain": False, "not_found": "ranked", "seed": 0,
+        "questions": 5, "stop": "never", "shown": 10, "least_gain": 0.01, "gain": False, "not_found": "ranked", "seed": 0,
     }  # fmt: skip
     assert header["settings"]["user"]["errors"] == 0 and header["settings"]["opening"] == {"kind": "object"}
     assert header["belief"]["eps"] == {**BeliefSettings().eps, "facts": 0.01}

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from whichpic.types import Picture
 
 FORMAT = 1
-_LEAST_GAIN = 0.01
-"""A question that is worth less (in nats, discounted) is not asked."""
+LEAST_GAIN = 0.01
+"""A question that is worth less (in nats, discounted) is not asked, unless a session says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,7 @@ class Session:
         language: str = "auto",
         name: str = "",
         seed: int = 0,
+        least_gain: float = LEAST_GAIN,
     ) -> None:
         self.gallery = gallery
         self.settings = settings or BeliefSettings.fitted(gallery.encoder.id)
@@ -101,7 +102,7 @@ class Session:
         self.id = name or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         self.folder = folder
         self.asker, self.choose_by, self.language = asker, choose_by, language
-        self.seed = seed  # of what is drawn by lot: the chooser `random`
+        self.seed, self.least_gain = seed, least_gain  # of the choosers `random` and `eig`
         askers(asker), chooser(choose_by)  # a wrong name is an error now and not at the first question
         self.note = ""
         self._belief: Belief | None = None
@@ -272,8 +273,8 @@ class Session:
 
     def branch(self) -> Session:
         """A copy that goes on by itself."""
-        twin = Session(self.gallery, folder=self.folder, settings=self.settings, asker=self.asker,
-                       choose_by=self.choose_by, language=self.language, seed=self.seed)  # fmt: skip
+        twin = Session(self.gallery, folder=self.folder, settings=self.settings, asker=self.asker, choose_by=self.choose_by,
+                       language=self.language, seed=self.seed, least_gain=self.least_gain)  # fmt: skip
         twin.records = list(self.records)
         if twin.path is not None and self.records:
             _write(twin.path, [twin._header(), *(to_json(record) for record in twin.records)])
@@ -341,7 +342,7 @@ class Session:
             return []
         scores = chooser(self.choose_by, seed=self.seed)(self.gallery, self.belief, proposed, self.settings)
         order = np.argsort(-scores, kind="stable")
-        worth = _LEAST_GAIN if self.choose_by == "eig" else -np.inf
+        worth = self.least_gain if self.choose_by == "eig" else -np.inf
         return [proposed[i] for i in order.tolist() if scores[i] > worth]
 
     @property

@@ -17,7 +17,7 @@ import numpy as np
 from whichpic.dialogue.events import Question
 from whichpic.dialogue.likelihood import answer_likelihood
 from whichpic.dialogue.phrases import NOT_SURE
-from whichpic.dialogue.session import Session
+from whichpic.dialogue.session import LEAST_GAIN, Session
 from whichpic.errors import QueryError
 from whichpic.simulate.dialogues import Dialogue, Ended, Turn
 from whichpic.simulate.users import Reply, User
@@ -42,8 +42,9 @@ class PlaySettings:
     """How dialogues are played. questions: the cap. shown: length of the list that the user sees.
 
     stop: "never" goes on to the cap, also when the target is shown (for figures by turn); "found" ends there, as a person
-    would. Either way a dialogue ends where no question is worth asking. gain: measure at every turn what the best
-    question could tell (slow; for `bound`). Raises QueryError for values that make no sense.
+    would. Either way a dialogue ends where no question is worth asking to the chooser `eig`: nats, least_gain; below 0
+    it goes on while there is any, as a person does who does not see the picture. gain: measure at every turn what the
+    best question could tell (slow; for `bound`). Raises QueryError for values that make no sense.
     """
 
     questions: int = 5
@@ -52,6 +53,7 @@ class PlaySettings:
     asker: str = "facts,pick"
     chooser: str = "eig"
     language: str = "en"
+    least_gain: float = LEAST_GAIN
     gain: bool = False
 
     def __post_init__(self) -> None:
@@ -83,7 +85,8 @@ def play(
     if target not in gallery.positions:
         raise QueryError(f"the album has no picture {target}; a target has to be in the album that is searched")
     session = Session(gallery, settings=belief, asker=settings.asker, choose_by=settings.chooser,
-                      language=settings.language, name="simulated", seed=seed)  # fmt: skip
+                      language=settings.language, name="simulated", seed=seed,
+                      least_gain=settings.least_gain)  # fmt: skip
     watch = _Watch(session, gallery.positions[target], settings, slips)
     text = user.opening()
     question = watch.after(partial(session.say, text), "said", text, asks=not user.later and settings.questions > 0)
@@ -112,7 +115,7 @@ def bound(dialogue: Dialogue, k: int = 10, *, whole: bool = False) -> float:
     After the opening the belief has the entropy H. Who is sure of k pictures has ln k of it left, so that H - ln k nats
     have to come from answers, and no answer brings more than the `gain` of its turn: the largest that any question which
     could be asked there has. These are added up along the dialogue until they suffice, the last one as a fraction; past
-    the dialogue's end its last gain is taken to go on. The mean over dialogues bounds the mean number of turns until at
+    the dialogue's end its largest gain is taken to go on. The mean over dialogues bounds the mean number of turns until at
     most k pictures fit (the target's rank is at most k with every tie against it), where H is that of a belief that is
     calibrated, as in an album in which nothing is known yet; whole: the next whole number, which one lucky answer beats.
     Raises QueryError where the dialogue was played without `gain`.
@@ -128,7 +131,7 @@ def bound(dialogue: Dialogue, k: int = 10, *, whole: bool = False) -> float:
         step = min(1.0, need / gain) if gain > 0 else math.inf
         asked, need = asked + step, need - gain
     if need > 0:
-        asked += need / gains[-1] if gains[-1] > 0 else math.inf
+        asked += need / max(gains) if max(gains) > 0 else math.inf
     return math.ceil(asked - 1e-9) if whole and math.isfinite(asked) else asked
 
 

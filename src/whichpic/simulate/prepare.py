@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Tables = Mapping[str, Mapping[str, Any]]
 _OPENS: dict[str, Opening] = {"facts": "object", "captions": "caption", "replay": "dialogue"}
 """How a kind of user opens, unless it is stated."""
-_PLAYED = ("questions", "stop", "shown", "gain")
+_PLAYED = ("questions", "stop", "shown", "least_gain", "gain")
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,9 @@ def _plan(tables: Tables) -> Plan:
         raise QueryError(f"no rewriter is called '{session['rewriter']}'; there is join")
     if wished.get("not_found", "ranked") != "ranked":
         raise QueryError("not_found is 'ranked': every picture of the album has a rank, by counting, however far down")
-    for key, kind in (("questions", int), ("shown", int), ("seed", int), ("stop", str), ("gain", bool)):
-        if not isinstance(wished.get(key, kind()), kind):
+    for key in (*_PLAYED, "seed"):
+        kind = type(getattr(PlaySettings(), key, 0))
+        if not isinstance(wished.get(key, kind()), int | float if kind is float else kind):
             raise QueryError(f"[play] {key} is a {kind.__name__}, not {wished[key]!r}")
     asking = {key: str(session[key]) for key in ("asker", "chooser", "language") if key in session}
     chosen: dict[str, Any] = {**{key: wished[key] for key in _PLAYED if key in wished}, **asking}

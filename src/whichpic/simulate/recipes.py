@@ -19,7 +19,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "user": ("kind", "dialogues", "errors", "ignorance", "says_more", "evidence", "sure_yes", "sure_no"),
     "opening": ("kind",),
     "targets": ("n", "file", "folder", "captioned"),
-    "play": ("questions", "stop", "not_found", "seed", "shown", "gain"),
+    "play": ("questions", "stop", "not_found", "seed", "shown", "least_gain", "gain"),
     "protocol": (
         "kind", "dialogues", "documents", "captions", "space", "form", "opening", "turns", "base", "not_found", "pool",
         "split", "field", "published", "tokens", "texts",
