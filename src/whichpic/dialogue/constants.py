@@ -84,14 +84,20 @@ class BeliefSettings:
         return cls.of(_shipped().get(encoder.partition("-")[0], {}).get("settings", {}))
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> BeliefSettings:
-        """The defaults with what is given; of a table (weights, eps, ...) the entries that are. Raises SessionError."""
-        usual = cls().to_json()
-        unknown = sorted(set(given) - set(usual))
+    def of(cls, given: Mapping[str, Any], *, usual: BeliefSettings | None = None) -> BeliefSettings:
+        """`usual` (the defaults) with what is given; of a table (weights, eps, ...) the entries that are given.
+
+        Raises SessionError for a constant that there is not, or that is no finite number.
+        """
+        base = (usual or cls()).to_json()
+        unknown = sorted(set(given) - set(base))
         if unknown:
-            raise SessionError(f"the belief has no setting '{unknown[0]}'; known are: {', '.join(usual)}")
-        both = {key: {**usual[key], **value} if isinstance(value, dict) else value for key, value in given.items()}
-        return cls.from_json({**usual, **both})
+            raise SessionError(f"the belief has no setting '{unknown[0]}'; known are: {', '.join(base)}")
+        try:
+            both = {key: {**base[key], **value} if isinstance(value, dict) else value for key, value in given.items()}
+        except TypeError:
+            raise SessionError("a constant of the belief that is one number was given as a table") from None
+        return cls.from_json({**base, **both})
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for the header of a session."""

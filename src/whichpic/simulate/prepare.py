@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from whichpic.dialogue.asking import askers
 from whichpic.dialogue.choosing import chooser
-from whichpic.dialogue.constants import BeliefSettings
+from whichpic.dialogue.constants import BeliefSettings, read_belief
 from whichpic.dialogue.session import Session
 from whichpic.errors import QueryError
 from whichpic.simulate.openings import Opening
@@ -163,20 +162,14 @@ def _plan(tables: Tables) -> Plan:
 
 
 def _belief(wish: Any, encoder: str) -> BeliefSettings | None:
-    """The constants of the belief: a table, or a JSON file, of those that differ from the encoder's; None: the encoder's."""
+    """The constants: a table of those that differ from the encoder's, or a file (of `whichpic fit`); None: the encoder's."""
     if wish is None:
         return None
     if isinstance(wish, str):
-        try:
-            wish = json.loads(Path(wish).expanduser().read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise QueryError(f"the belief settings {wish} cannot be read: {error}") from None
-    usual = BeliefSettings.fitted(encoder).to_json()
-    unknown = sorted(set(wish) - set(usual)) if isinstance(wish, dict) else ["a value that is no table"]
-    if unknown:
-        raise QueryError(f"the belief has no setting '{unknown[0]}'; known are: {', '.join(usual)}")
-    both = {key: {**usual[key], **value} if isinstance(value, dict) else value for key, value in wish.items()}
-    return BeliefSettings.from_json({**usual, **both})
+        return read_belief(wish)
+    if not isinstance(wish, dict):
+        raise QueryError(f"[session] belief is {wish!r}; expected a table of constants, or the path of a JSON file")
+    return BeliefSettings.of(wish, usual=BeliefSettings.fitted(encoder))
 
 
 def _targets(tables: Tables, place: Place, gallery: Gallery, plan: Plan) -> list[Target]:
