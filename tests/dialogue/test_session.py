@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.support import gallery
-from whichpic.dialogue import Answered, Question, Said, Session
+from whichpic.dialogue import Answered, BeliefSettings, Question, Said, Session
+from whichpic.dialogue.events import from_json, to_json
 from whichpic.errors import AlbumError, QueryError, SessionError
 
 ALBUM = gallery(200)
@@ -252,3 +254,37 @@ def test_near_duplicates_stand_behind_the_best_of_them() -> None:
     assert len(shown) == 39
     assert [len(each.alike) for each in shown].count(1) == 1
     assert sum(each.p for each in shown) == pytest.approx(1)
+
+
+def test_nothing_fits_is_said_only_where_that_can_be_told() -> None:
+    album = gallery(60)
+    session = Session(album, settings=replace(BeliefSettings(), none_fits=1e6))
+    assert not session.nothing_fits  # nothing was said yet
+    session.say("red")
+    assert session.nothing_fits and session.belief.fits > 0
+    assert not Session(album, settings=replace(BeliefSettings(), none_fits=0.0)).nothing_fits
+    usual = Session(album)
+    usual.say("red")
+    assert usual.settings.none_fits is None and not usual.nothing_fits
+
+
+def test_a_reply_is_one_text_with_its_question_and_weighs_less() -> None:
+    album = gallery(60, captions=[f"a picture of thing {k}" for k in range(60)])
+    words = replace(BeliefSettings(), weights={"text_words": 0.5}, reply_weights={"text_words": 0.4})
+    session = Session(album, settings=words)
+    session.say("a picture")
+    session.reply("Which thing is it?", "thing 7")
+    assert session.results(1)[0].picture.id == album.ids[7]
+    assert [part.what for part in session.belief.parts] == ["a picture", "Which thing is it? thing 7"]
+    again = [from_json(to_json(record)) for record in session.records]
+    assert again == session.records
+    with pytest.raises(SessionError):
+        session.reply("Which?", " ")
+
+
+def test_a_bare_no_denies_what_was_asked_for_where_facts_can_tell() -> None:
+    session = Session(gallery(60))
+    session.say("red")
+    session.reply("Is there a dog in it?", "no")
+    denied = session.belief.parts[0]
+    assert (denied.kind, denied.what) == ("denied", "dog")

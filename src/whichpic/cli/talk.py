@@ -33,6 +33,7 @@ HELP = """say anything that is in the picture: "a dog on grass, no people"; then
 TEXTS = {
     "en": {
         "begin": "{total} pictures. What do you remember of the one you are looking for? (/help)",
+        "nothing": "nothing here seems to fit; is it in this album?",
         "among": "it is among the first {fitting} of {total} pictures, with a probability of 90 %",
         "hint": "  (a number, your own words, or more of what you remember; /this 2 when it is picture 2; /help)",
         "or": "or /ask {number}: {question}",
@@ -40,6 +41,7 @@ TEXTS = {
     },
     "zh": {
         "begin": "共 {total} 张照片。要找的那一张，您还记得什么？（/help）",
+        "nothing": "好像没有一张符合；它在这个相册里吗？",
         "among": "有 90 % 的可能在前 {fitting} 张里（共 {total} 张）",
         "hint": "  （输入编号，或用自己的话回答，也可以接着描述；如果就是第 2 张，输入 /this 2；/help）",
         "or": "或 /ask {number}：{question}",
@@ -143,6 +145,8 @@ class Conversation:
             print("no picture passes the filters; /filter lifts them, /undo takes the last one back")
             return
         listing(found, self.album.store, pictures=self.pictures)
+        if self.session.nothing_fits:
+            print(self._text("nothing"))
         fitting, total = self.session.fitting, int(self.session.belief.mask.sum())
         print(self._text("among", fitting=fitting, total=total))
         self._ask(self.session.question)

@@ -236,6 +236,15 @@ class Session:
         return len(self.belief.credible(0.9))
 
     @property
+    def nothing_fits(self) -> bool:
+        """Whether the best picture fits so badly that what is looked for is probably not here.
+
+        Never true before something was said, nor where the encoder's constants cannot tell it well enough (`none_fits`).
+        """
+        least = self.settings.none_fits
+        return least is not None and bool(self.belief.parts) and self.belief.fits < least
+
+    @property
     def question(self) -> Question | None:
         """The question to ask now, or None where none is worth asking."""
         return next(iter(self.questions(1)), None)
