@@ -24,9 +24,10 @@ Content = dict[str, tuple[Picture, object, object, list[float]]]
 KILLS = 50
 PICTURES = 500
 
-# The child indexes another album first, so that everything is imported when it says that it is ready.
+# The child indexes another album first, so that everything is imported when it says that it is ready; and it collects its
+# garbage then, which would take up most of a life of some hundredths of a second.
 CHILD = """
-import sys, time
+import gc, sys, time
 from whichpic.album.indexing import index
 from whichpic.album.store import Store
 from whichpic.encoders.toy import Toy
@@ -39,6 +40,7 @@ class Slow(Toy):
 for root in sys.argv[1:]:
     with Store.open(root, create=True) as store:
         index(store, Slow(), batch=3, threads=2)
+    gc.collect()
     print("ready", flush=True)
     sys.stdin.readline()
 """
