@@ -259,9 +259,10 @@ def test_near_duplicates_stand_behind_the_best_of_them() -> None:
 def test_nothing_fits_is_said_only_where_that_can_be_told() -> None:
     album = gallery(60)
     session = Session(album, settings=replace(BeliefSettings(), none_fits=1e6))
-    assert not session.nothing_fits  # nothing was said yet
+    before = session.nothing_fits
     session.say("red")
-    assert session.nothing_fits and session.belief.fits > 0
+    assert (before, session.nothing_fits) == (False, True)  # before anything was said, and after
+    assert session.belief.fits > 0
     assert not Session(album, settings=replace(BeliefSettings(), none_fits=0.0)).nothing_fits
     usual = Session(album)
     usual.say("red")
