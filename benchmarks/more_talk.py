@@ -1,6 +1,6 @@
 """More talk must not make the list worse: recorded dialogues over an album of captions, constants cross-fitted.
 
-    python -m benchmarks.more_talk DATA [--cache FOLDER] [--harm 2] [--out FOLDER]
+    python -m benchmarks.more_talk DATA [--cache FOLDER] [--harm 2.5] [--out FOLDER]
 
 DATA holds chatir/ (VisDial_v1.0_queries_val.json, ChatGPT_BLIP2.json). The album is the 2,064 human dialogues without
 their captions; ChatGPT_BLIP2's dialogues are heard as events. Constants are fitted on one half of the pictures and read

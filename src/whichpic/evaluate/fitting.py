@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
 
-HARM = 2.0
+HARM = 2.5
 """Weight of the penalty: the log rank that a dialogue loses from its first turn to its last, against one nat a turn."""
 _HARD, _EASY = 150, 150
 """Competitors of each target: those that score best, and some of the others, which count for all of those."""
