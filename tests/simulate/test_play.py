@@ -80,10 +80,12 @@ def test_a_replay_says_what_was_recorded_whatever_is_asked() -> None:
 
 
 def test_what_is_said_beside_an_option_is_heard_too() -> None:
-    knowing = user(UserSettings(evidence="lexical"), Target(TARGET, captions=("a red violin in a red room",)), seed=0)
-    dialogue = play(ALBUM, knowing, TARGET, PlaySettings(questions=12, asker="facts", chooser="first"))
+    told = Target(TARGET, captions=("a violin beside a red lamp",))
+    knowing = user(UserSettings(evidence="lexical"), told, seed=0, opens="object")
+    dialogue = play(ALBUM, knowing, TARGET, PlaySettings(questions=2, asker="facts", chooser="first"))
     said = [turn for turn in dialogue.turns if turn.words]
-    assert said and said[0].words == "a violin" and said[0].text.endswith("something else: a violin")
+    assert dialogue.turns[0].text == "a violin"
+    assert said and said[0].words == "red lamp" and said[0].text.endswith("something else: red lamp")
 
 
 def test_a_target_that_is_not_in_the_album_is_an_error() -> None:

@@ -139,7 +139,10 @@ def read(question: Question, words: str) -> Reading:
     if _bare(plain):
         # Not an answer to "which", and nothing that a picture could be found by.
         return Reading()
-    return _named(plain, values) or Reading(rest=words.strip())
+    named = _named(plain, values)
+    if named is None and question.attribute.startswith("colour") and OTHER in values and _only_colours(plain):
+        return Reading(option=values.index(OTHER))
+    return named or Reading(rest=words.strip())
 
 
 def _plain(words: str) -> str:
@@ -272,6 +275,12 @@ def _pointed(plain: str, values: list[str]) -> Reading | None:
         if re.search(pattern, plain):
             return Reading(option=position)
     return None
+
+
+def _only_colours(plain: str) -> bool:
+    """Whether colours are all that is said: no sentence that a picture could be found by."""
+    found = vocabulary().mentions(plain)
+    return bool(found) and all(mention.concept.kind == "colour" and not mention.negated for mention in found)
 
 
 def _name_given(plain: str, words: str, values: list[str]) -> Reading:

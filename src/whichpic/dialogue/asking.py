@@ -42,23 +42,34 @@ _WORTH = 0.02
 _SURE = 0.6
 _THINGS = 24
 _PICKED = 5
-_CHIPS = 5
+_FEW = 8
+"""Of a thing with so few kinds nobody says which: who said "a phone" is not asked for a mobile phone."""
+_CHIPS = 2
+"""Few: who can choose says no more, and words find the picture better (docs/asking.md)."""
 
 
 def facts(gallery: Gallery, belief: Belief, records: Sequence[Record], language: str) -> list[Question]:
-    """Questions that the facts can score, most balanced things first."""
+    """Questions that the facts can score, most balanced things first.
+
+    Where the belief is so sure that nothing is left to ask, it may be wrong: then the candidates count alike.
+    """
     rows = belief.best(CANDIDATES)
     weights = belief.p[rows] / max(float(belief.p[rows].sum()), 1e-300)
+    alike = np.full(len(rows), 1 / max(len(rows), 1))
     known = _known(records)
-    proposed = [
-        *_open(gallery, rows, weights, known, records, language),
-        *_categories(gallery, rows, weights, known, language),
-        *_things(gallery, rows, weights, known, language),
-        *_details(gallery, rows, weights, language),
-    ]
     asked = {question.key for question in _asked(records)}
     about = {(question.attribute, question.about) for question in _asked(records)}
-    return [q for q in proposed if q.key not in asked and (q.attribute, q.about) not in about]
+    for each in (weights, alike):
+        proposed = [
+            *_open(gallery, rows, each, known, records, language),
+            *_categories(gallery, rows, each, known, language),
+            *_things(gallery, rows, each, known, language),
+            *_details(gallery, rows, each, language),
+        ]
+        left = [q for q in proposed if q.key not in asked and (q.attribute, q.about) not in about]
+        if left:
+            return left
+    return []
 
 
 def pick(gallery: Gallery, belief: Belief, records: Sequence[Record], language: str) -> list[Question]:
@@ -108,7 +119,8 @@ def _known(records: Sequence[Record]) -> set[str]:
         if isinstance(record.event, Said):
             for mention in words.mentions(record.event.text):
                 known |= {mention.concept.name, *words.ancestors(mention.concept.name)}
-                known |= set(words.descendants(mention.concept.name)) if mention.negated else set()
+                narrower = words.descendants(mention.concept.name)
+                known |= set(narrower) if mention.negated or len(narrower) <= _FEW else set()
         elif isinstance(record.event, Answered) and record.event.option is not None:
             question = record.event.question
             value = question.options[record.event.option].value
@@ -127,6 +139,7 @@ def _things(gallery: Gallery, rows: Rows, weights: Weights, known: set[str], lan
     table = gallery.facts
     held = table.held(rows)
     questions: list[tuple[float, Question]] = []
+    stated = _stated(gallery)  # what a detector counts is too often wrong (docs/asking.md)
     for name in table.things:
         share = float(weights @ held[name]) if name in held else 0.0
         if share < _WORTH or not can_be_asked(name):
@@ -134,7 +147,7 @@ def _things(gallery: Gallery, rows: Rows, weights: Weights, known: set[str], lan
         if name not in known and share < 1 - _WORTH:
             questions.append((abs(share - 0.5), ask("thing", (YES, NO), about=name, language=language)))
         # How many, only of what is surely there: counting what may not be there at all is an odd question.
-        if share > _SURE and float(weights @ (table.count(name)[rows] > 1)) > _WORTH:
+        if stated and share > _SURE and float(weights @ (table.count(name)[rows] > 1)) > _WORTH:
             questions.append((0.0, ask("count", COUNTS, about=name, language=language)))
     questions.sort(key=lambda pair: pair[0])
     return [question for _, question in questions[:_THINGS]]
@@ -158,7 +171,7 @@ def _categories(gallery: Gallery, rows: Rows, weights: Weights, known: set[str],
     held = {kind: table.p("kind", kind)[rows] for kind in KINDS} if stated else table.held(rows)
     kinds = {kind: float(weights @ held[kind]) if kind in held else 0.0 for kind in KINDS}
     common = sorted((kind for kind in kinds if kinds[kind] > _WORTH), key=lambda kind: -kinds[kind])[:5]
-    if len(common) > 1:
+    if len(common) > 1 and stated:
         questions.append(ask("kind", (*common, OTHER), language=language))
     return questions
 

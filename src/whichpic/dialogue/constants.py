@@ -64,10 +64,10 @@ class BeliefSettings:
             "level": 0.6,
             "size": 0.6,
             "else": 0.8,
-            "around": 0.7,
-            "background": 0.6,
+            "around": 0.65,
+            "background": 0.45,
             "doing": 0.4,
-            "detail": 0.6,
+            "detail": 0.55,
         }
     )
     none_fits: float | None = None

@@ -12,6 +12,7 @@ docs/asking.md says why, and what the constants were read off.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 OPEN = ("else", "around", "doing", "background", "detail")
 """Attributes whose questions invite a name, in the order in which they are proposed."""
-NAMES = 24
+NAMES = 16
 """The gain of an open question is that of naming one of so many things, whether or not they are among its options."""
 _NAMED = 0.7
 """Share of the replies that name a thing of which the album's facts know; the rest name something else."""
@@ -53,14 +54,15 @@ def can_be_asked(name: str) -> bool:
 
 
 def nameable(gallery: Gallery, rows: Rows, weights: Weights, n: int, known: frozenset[str] = frozenset()) -> list[str]:
-    """The n things that a person is likeliest to name, of those in the candidates, likeliest first, ties by name.
+    """The n things whose naming would tell the candidates apart best, ties by name.
 
+    A thing that the share s of the candidates holds brings -s ln s nats when it is named: most at about a third.
     rows, weights: the candidates and their probabilities, [k]. known: what was said already, kinds included. Of a kind
-    and its kinds only the likelier one is named.
+    and its kinds only one is named.
     """
     share = {name: float(weights @ p) for name, p in gallery.facts.held(rows).items()}
     found: list[str] = []
-    for name in sorted(share, key=lambda name: (-share[name], name)):
+    for name in sorted(share, key=lambda name: (share[name] * math.log(max(share[name], _TINY)), name)):
         if len(found) == n:
             break
         kin = {name, *vocabulary().ancestors(name), *vocabulary().descendants(name)}

@@ -256,9 +256,9 @@ def _by_captions(
     values = [option.value for option in question.options]
 
     def other(name: str) -> Reply:
-        """None of the options is right: a person says what is."""
+        """None of the options is right: a person says what is. A colour alone is no sentence: it stays with the option."""
         reply = _option(values, OTHER)
-        said = name if question.attribute.startswith("colour") else _called(name, question)
+        said = "" if question.attribute.startswith("colour") else _called(name, question)
         return reply if reply.option is None or not settings.says_more else Reply(reply.option, said)
 
     match question.attribute:
