@@ -24,7 +24,7 @@ def user_data_dir() -> Path:
 class Settings(BaseSettings):
     """Settings of this process. Every field can be set as WHICHPIC_<NAME>, for example WHICHPIC_ENCODER=names."""
 
-    model_config = SettingsConfigDict(env_prefix="WHICHPIC_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="WHICHPIC_", extra="ignore", env_ignore_empty=True)
 
     home: Path = Field(default_factory=user_data_dir)
     """Where weights, stores of read-only albums and sample albums are kept."""

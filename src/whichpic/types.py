@@ -85,7 +85,7 @@ class Sight:
 
 
 class Encoder(Protocol):
-    """Turns texts and pictures into unit vectors of one space.
+    """Turns texts and pictures into unit vectors of one space. Any thread may call it, several at a time.
 
     `id` is a file-name-safe string that includes everything that changes the vectors (model, revision, wording).
     `describe` is one clear line: what it is and what it understands.

@@ -81,5 +81,5 @@ def test_ten_kills(tmp_path: Path) -> None:
         np.testing.assert_allclose(texts.matrix[texts.rows], Toy().encode_texts(said), atol=1e-6)
         found, pictures, captions = store.caption_vectors(Toy.id), store.pictures(), store.captions()
         assert found is not None and len(found.rows) == CAPTIONS
-        texts = [text for picture in pictures for text in captions[picture.id]]
-        np.testing.assert_allclose(found.matrix[found.rows], Toy().encode_texts(texts), atol=1e-6)
+        told = [text for picture in pictures for text in captions[picture.id]]
+        np.testing.assert_allclose(found.matrix[found.rows], Toy().encode_texts(told), atol=1e-6)
