@@ -186,13 +186,11 @@ def _open(
     chips = nameable(gallery, rows, weights, _CHIPS, frozenset(known))
     if not chips:
         return []
-    active = bool({"person", "animal"} & {about, *vocabulary().ancestors(about)})
-    wanted = [name for name in OPEN if name != "around" or about]
     return [
-        ask(name, (*chips, OTHER), about=about if name == "around" or (name == "doing" and active) else "",
-            language=language, source="names")
-        for name in wanted
-    ]  # fmt: skip
+        ask(name, (*chips, OTHER), about=about if name == "around" else "", language=language, source="names")
+        for name in OPEN
+        if about or name != "around"
+    ]
 
 
 def _stated(gallery: Gallery) -> bool:

@@ -66,7 +66,6 @@ class BeliefSettings:
             "else": 0.8,
             "around": 0.65,
             "background": 0.45,
-            "doing": 0.4,
             "detail": 0.55,
         }
     )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Weights = NDArray[np.float64]
 
-OPEN = ("else", "around", "doing", "background", "detail")
+OPEN = ("else", "around", "background", "detail")
 """Attributes whose questions invite a name, in the order in which they are proposed."""
 NAMES = 16
 """The gain of an open question is that of naming one of so many things, whether or not they are among its options."""

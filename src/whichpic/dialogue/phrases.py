@@ -29,9 +29,8 @@ _TEXTS = {
     "text": ("Which word is written in it?", "图里写着什么字？"),
     "main": ("What is the main thing in it?", "最主要的东西是什么？"),
     "else": ("What else is in it? A few words will do.", "图里还有什么？说几个词就行。"),
-    "around": ("What is around {the}, or behind?", "{thing}的周围或者后面有什么？"),
+    "around": ("What is around {the}?", "{thing}的周围有什么？"),
     "background": ("What can be seen in the background?", "背景里看得到什么？"),
-    "doing": ("What is happening in it?", "图里在发生什么？"),
     "detail": ("What other detail do you remember?", "还记得什么别的细节？"),
     "colour of": ("What colour is {the}?", "{thing}是什么颜色的？"),
     "size of": ("How big is {the} in the picture?", "{thing}在图里有多大？"),
@@ -39,7 +38,6 @@ _TEXTS = {
     "level of": ("How high up is {the}?", "{thing}在图的上面还是下面？"),
 }
 _WITH_DUSK = ("Is it day, evening or night?", "是白天、傍晚还是夜晚？")
-_ACTIVE = ("What is {the} doing?", "{thing}在做什么？")
 _WORN = ("What colour does {the} wear?", "{thing}穿什么颜色的衣服？")
 _SITE = "是在{thing}里吗？"
 """For rooms: 图里有厨房吗 would ask for a kitchen among other things."""
@@ -114,8 +112,6 @@ def ask(attribute: str, values: tuple[str, ...], *, language: str, about: str = 
     text = (_WITH_DUSK if "dusk" in values else _TEXTS[detail or attribute])[chinese]
     if detail == "colour of" and "person" in (about, *vocabulary().ancestors(about)):
         text = _WORN[chinese]
-    if attribute == "doing" and about:
-        text = _ACTIVE[chinese]
     site = chinese and attribute == "thing" and _is_site(about)
     if site:
         text = _SITE

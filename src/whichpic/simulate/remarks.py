@@ -1,6 +1,6 @@
-"""What a caption user says in a few words when a question invites them: one noun phrase or a short clause. Called by users.
+"""What a caption user says in a few words when a question invites them: one noun phrase. Called by users.
 
-A remark is cut out of one caption, has at most five words, and is about something that the user has not said yet: nobody
+A remark is cut out of one caption, has at most four words, and is about something that the user has not said yet: nobody
 hands over a whole sentence when asked what else there is.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from whichpic.simulate.entailment import Captions
 from whichpic.words import Mention, vocabulary
 
-LONGEST = 5
+LONGEST = 4
 """Words of a remark, at most."""
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*|\d+")
 
@@ -39,28 +39,25 @@ _SAYS_NOTHING = _words(
     " pair row flock anything day area one ones people person"
 )
 _NO_DOING = _words("being during something nothing anything everything morning evening building ceiling wedding wing")
-_NEW_CLAUSE = _words("while and as with")
 
 
 @dataclass(frozen=True)
 class Remark:
     """Some words, and the thing that they name last ("" where the vocabulary does not know it).
 
-    placed: they follow a word of place ("on the sand") or name a place, so that they are around something. doing: a
-    clause that begins with what is being done.
+    placed: they follow a word of place ("on the sand") or name a place, so that they are around something.
     """
 
     words: str
     name: str = ""
     placed: bool = False
-    doing: bool = False
 
 
 def remarks(captions: Captions) -> tuple[Remark, ...]:
     """All that a user of these captions could remark: what most captions name first, then in their order."""
     found: dict[str, Remark] = {}
     for text, mentions in zip(captions.texts, captions.mentions, strict=True):
-        for each in (*_phrases(text, mentions), *_clauses(text)):
+        for each in _phrases(text, mentions):
             found.setdefault(each.words, each)
     return tuple(sorted(found.values(), key=lambda each: -captions.said[each.name]))
 
@@ -73,9 +70,7 @@ def remark(found: Sequence[Remark], attribute: str, told: AbstractSet[str]) -> R
     """
     told = told | {ancestor for name in told for ancestor in vocabulary().ancestors(name)}
     left = [each for each in found if each.words not in told]
-    if attribute == "doing":
-        return next((each for each in left if each.doing), None)
-    new = [each for each in left if not each.doing and told.isdisjoint((each.name, *vocabulary().ancestors(each.name)))]
+    new = [each for each in left if told.isdisjoint((each.name, *vocabulary().ancestors(each.name)))]
     named = [each for each in new if each.name]
     if attribute in ("around", "background"):
         return next((each for each in named if each.placed), None)
@@ -98,7 +93,7 @@ def _phrases(text: str, mentions: Sequence[Mention]) -> list[Remark]:
             kept, name, scene = run, "", False
         else:
             continue
-        words = [word.group().lower() for word in kept][-(LONGEST - 1) :]
+        words = [word.group().lower() for word in kept][-LONGEST:]
         if set(words) <= _SAYS_NOTHING:
             continue
         found.append(Remark(" ".join(words), name, placed=scene or not _WHERE.isdisjoint(before)))
@@ -115,7 +110,7 @@ def _runs(text: str) -> list[tuple[list[re.Match[str]], list[str]]]:
         if run and text[run[-1].end() : match.start()].strip():
             runs.append((run, before))
             run, before = [], []
-        if word in _NOT_OF_IT or _is_doing(word):
+        if word in _NOT_OF_IT or (word.endswith("ing") and len(word) > 4 and word not in _NO_DOING):
             if run:
                 runs.append((run, before))
                 run, before = [], []
@@ -128,26 +123,3 @@ def _runs(text: str) -> list[tuple[list[re.Match[str]], list[str]]]:
 def _verb(run: Sequence[re.Match[str]], k: int) -> bool:
     """Whether a word behind the thing of a phrase is likelier a verb than part of its name: "man stands", "dog jumped"."""
     return run[k].group().lower().endswith(("s", "ed", "ly"))
-
-
-def _clauses(text: str) -> list[Remark]:
-    """What is being done: from a word in -ing on, up to the next clause."""
-    words = [(match.group().lower(), match.start(), match.end()) for match in _WORD.finditer(text)]
-    found = []
-    for k, (word, _, _) in enumerate(words):
-        if not _is_doing(word):
-            continue
-        said = [word]
-        for (after, start, _), (_, _, end) in zip(words[k + 1 :], words[k:], strict=False):
-            if text[end:start].strip() or after in _NEW_CLAUSE or len(said) == LONGEST:
-                break
-            said.append(after)
-        while len(said) > 1 and said[-1] in _NOT_OF_IT:
-            said.pop()
-        mentioned = [mention.concept.name for mention in vocabulary().mentions(" ".join(said))]
-        found.append(Remark(" ".join(said), mentioned[-1] if mentioned else "", doing=True))
-    return found
-
-
-def _is_doing(word: str) -> bool:
-    return word.endswith("ing") and len(word) > 4 and word not in _NO_DOING

@@ -293,10 +293,9 @@ def _named(captions: Captions, question: Question, told: AbstractSet[str], setti
     """To an open question: an option where captions name it, else a few words of one caption, about what was not told."""
     values = [option.value for option in question.options]
     found = remark(remarks(captions), question.attribute, told)
-    if question.attribute != "doing":
-        new = [value for value in values if captions.said[value] and told.isdisjoint(_kinds(value))]
-        if new:
-            return _option(values, max(new, key=lambda value: captions.said[value]))
+    new = [value for value in values if captions.said[value] and told.isdisjoint(_kinds(value))]
+    if new:
+        return _option(values, max(new, key=lambda value: captions.said[value]))
     if found is None or not settings.says_more:
         return Reply(None)
     return Reply(
