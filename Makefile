@@ -47,7 +47,12 @@ bench: $(VENV)/.dev  ## speed and quality; needs the sample album (make demo)
 	$(BIN)/python benchmarks/turns.py
 	$(BIN)/python benchmarks/reindex.py
 	$(BIN)/python benchmarks/names_gallery.py sample-album
-	$(BIN)/python benchmarks/sharpness.py sample-album
+	$(BIN)/python benchmarks/ranking.py
+	$(BIN)/python benchmarks/captions.py
+	$(BIN)/python benchmarks/drawn_world.py
+	@test -d ../shared/data || echo 'no ../shared/data: benchmarks/caption_user.py and benchmarks/more_talk.py are left out'
+	@! test -d ../shared/data || $(BIN)/python -m benchmarks.caption_user ../shared/data
+	@! test -d ../shared/data || $(BIN)/python -m benchmarks.more_talk ../shared/data
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
