@@ -29,6 +29,13 @@ NOT_IN_IT = {
     "sports equipment", "surfboard", "kite", "mountain",
 }  # fmt: skip
 ANSWERS = {"people": "several", "place": "outdoors", "scene": "beach", "light": "day"}
+WORDS = {
+    "else": "a green parasol",
+    "around": "two folding chairs",
+    "background": "people in the waves",
+    "detail": "a sandy beach",
+}
+"""Replies to questions that invite a few words."""
 MOST_QUESTIONS = 6
 
 
@@ -108,6 +115,8 @@ def answer(question: Question, album: Album) -> str:
     values = [option.value for option in question.options]
     if question.source == "pick":
         return _pick(question, album)
+    if question.attribute in WORDS:
+        return WORDS[question.attribute]
     if question.attribute == "thing" and question.about in IN_IT | NOT_IN_IT:
         return "yes" if question.about in IN_IT else "no"
     wanted = ANSWERS.get(question.attribute, "")

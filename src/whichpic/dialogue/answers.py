@@ -52,9 +52,9 @@ _NO = re.compile(
 )
 """A no and nothing else."""
 _NONE_OF = re.compile(
-    r"(none|neither|nothing|no one)( of (them|these|those))?|(something|anything|somewhere) else"
+    r"(none|neither|nothing|no one)( of (them|these|those)| else| more)?|that'?s (all|it)|(something|anything|somewhere) else"
     r"|(an)?other( one| colou?r| place)?|else"
-    r"|(以上)?(都|哪[张个种]都)(不(是|像|对|太像|算)|没有)|(是?(其[他它]|别的|另外的?)(颜色|地方|东西|种类)?)|没有一[张个种].*|一[张个种]都不.*|不是这[些几].*"
+    r"|(以上)?(都|哪[张个种]都)(不(是|像|对|太像|算)|没有)|(是?(其[他它]|别的|另外的?)(颜色|地方|东西|种类)?)|没有?(别|其[他它])的了?|就这些了?|没有一[张个种].*|一[张个种]都不.*|不是这[些几].*"
 )
 """None of the options, where one of them says so."""
 _FILLER = {"there", "is", "are", "it", "was", "were", "has", "i", "see", "one", "none", "a", "the", "in", "does", "do", "not",
