@@ -1,6 +1,6 @@
 """What questions are worth on the development captions: Recall@10 by turn, and the mean gain of each kind of answer.
 
-    python -m benchmarks.asking ALBUM [--choosers eig,random,first] [--seeds 0,1]
+    python -m benchmarks.asking ALBUM [--choosers eig,random,first] [--seeds 0,1] [--out FILE]
 
 ALBUM: an indexed album that holds pictures of benchmarks/dev_captions.json (the sample album has 123 of them).
 """
@@ -11,11 +11,12 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from whichpic.simulate.dialogues import Dialogue
+from whichpic.simulate.dialogues import Dialogue, write_dialogues
 from whichpic.simulate.parallel import Place, Plan, Player
 from whichpic.simulate.play import PlaySettings
 from whichpic.simulate.targets import by_picture, choose, targets
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("album")
     parser.add_argument("--choosers", default="eig,random,first")
     parser.add_argument("--seeds", default="0")
+    parser.add_argument("--out", type=Path, help="keep the dialogues of the first chooser, for: whichpic fit")
     given = parser.parse_args()
     gallery = Place(given.album, "names").open()
     told = json.loads(CAPTIONS.read_text(encoding="utf-8"))["captions"]
@@ -44,6 +46,9 @@ def main() -> None:
             player = Player(gallery, Plan(PlaySettings(chooser=chooser), person, "object", seed))
             played += [player.play(target) for target in wanted]
         _print(chooser, played)
+        if given.out is not None and chooser == given.choosers.partition(",")[0]:
+            named = [replace(dialogue, id=f"{dialogue.id}-{number}") for number, dialogue in enumerate(played)]
+            write_dialogues(given.out, {"name": "development", "pictures": gallery.n}, named)
 
 
 def _print(chooser: str, played: Iterable[Dialogue]) -> None:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from whichpic.dialogue.belief import believe
 from whichpic.dialogue.constants import BeliefSettings
-from whichpic.dialogue.events import Answered, Said
+from whichpic.dialogue.events import Answered, Record, Said
 from whichpic.dialogue.likelihood import answer_likelihood
 from whichpic.errors import ExtraMissing, QueryError
 from whichpic.evaluate.replaying import halves, replay
@@ -258,48 +259,74 @@ def _optimised(features: Features, start: BeliefSettings, harm: float) -> Belief
     return settings
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    """One moment of a dialogue: what its sentences come to, and what everything else does; float32 [pictures] each."""
+
+    texts: NDArray[np.float32]
+    rest: NDArray[np.float32]
+    target: int
+    own: int
+    replies: int
+
+
 def _sharpened(
     gallery: Gallery, dialogues: Sequence[Heard], settings: BeliefSettings, *, level: float = 0.9
 ) -> BeliefSettings:
-    """Sharpness by coverage: the set that claims 90 % holds 90 % of the targets, before the first reply and after it."""
-    from whichpic.dialogue.belief import believe
-    from whichpic.dialogue.events import Record
+    """Sharpness by coverage: the set that claims 90 % holds 90 % of the targets.
 
-    alone: list[tuple[Doubles, int]] = []
-    replied: list[tuple[Doubles, int]] = []
-    for dialogue in dialogues:
-        records: list[Record] = []
-        for turn in dialogue.turns:
-            records += (Record(len(records), event) for event in turn if isinstance(event, Said))
-            answered = any(isinstance(each.event, Said) and each.event.asked for each in records)
-            log = believe(gallery, records, settings).log
-            (replied if answered else alone).append((log, gallery.positions[dialogue.target]))
-    before = _temperature(alone, level)
+    After one sentence (beta, as the scale of the weights), after several (kappa) and after replies (reply_beta).
+    """
+    states = [state for dialogue in dialogues for state in _states(gallery, dialogue, settings)]
+    once = _temperature([state for state in states if not state.replies and state.own == 1], level)
+    several = [state for state in states if not state.replies and state.own > 1]
+    replied = [state for state in states if state.replies]
+    kappa = settings.kappa
+    if len(several) >= 20:
+        more = float(np.mean([state.own for state in several])) - 1
+        kept = _temperature(several, level) / once / (1 + kappa * more)
+        kappa = round(float(np.clip((1 / kept - 1) / more, 0.0, 10.0)), 4)
     fields = set(gallery.evidence("a picture"))  # what the album lacks keeps the weight it had
     weights, replies = (
-        {name: round(weight * before, 4) if name in fields else weight for name, weight in table.items()}
+        {name: round(weight * once, 4) if name in fields else weight for name, weight in table.items()}
         for table in (settings.weights, settings.reply_weights)
     )
+    settings = replace(settings, weights=weights, kappa=kappa)
     if not replied:
-        return replace(settings, weights=weights)
-    after = _temperature(replied, level)
-    reply_beta = round(settings.reply_beta * after / before, 4)
-    return replace(settings, weights=weights, reply_weights=replies, reply_beta=reply_beta)
+        return settings
+    reply_beta = round(settings.reply_beta * _temperature(replied, level) / once, 4)
+    return replace(settings, reply_weights=replies, reply_beta=reply_beta)
 
 
-def _temperature(beliefs: Sequence[tuple[Doubles, int]], level: float) -> float:
-    """What log beliefs have to be multiplied by for their `level` sets to hold that share of the targets."""
+def _states(gallery: Gallery, dialogue: Heard, settings: BeliefSettings) -> list[_State]:
+    states: list[_State] = []
+    records: list[Record] = []
+    target = gallery.positions[dialogue.target]
+    for turn in dialogue.turns:
+        records += [Record(len(records) + k, event) for k, event in enumerate(turn)]
+        parts = {True: np.zeros(gallery.n), False: np.zeros(gallery.n)}
+        for part in believe(gallery, records, settings).parts:
+            parts[part.kind in ("said", "together")] += part.values
+        said = [record.event for record in records if isinstance(record.event, Said)]
+        replies = sum(1 for event in said if event.asked)
+        texts, rest = parts[True].astype(np.float32), parts[False].astype(np.float32)
+        states.append(_State(texts, rest, target, len(said) - replies, replies))
+    return states
+
+
+def _temperature(states: Sequence[_State], level: float) -> float:
+    """What the sentences have to be multiplied by for the `level` sets to hold that share of the targets."""
     low, high = 0.2, 5.0
-    if not beliefs:
+    if not states:
         return 1.0
-    for _ in range(14):
+    for _ in range(12):
         middle = float(np.sqrt(low * high))
-        held = np.mean([_holds(middle * log, target, level) for log, target in beliefs])
+        held = np.mean([_holds(middle * state.texts + state.rest, state.target, level) for state in states])
         low, high = (middle, high) if held > level else (low, middle)
     return float(np.sqrt(low * high))
 
 
-def _holds(log: Doubles, target: int, level: float) -> bool:
+def _holds(log: NDArray[np.float32], target: int, level: float) -> bool:
     """Whether the smallest set of `level` holds the target: what is more probable than it sums to less than that."""
     p = np.exp(log - log.max())
     return bool(p[p > p[target]].sum() < level * p.sum())
