@@ -50,13 +50,14 @@ def played(
 ) -> Played:
     """The dialogues of a chooser, of users with these errors, and of a belief that expects so many (`eps`)."""
     recipe = load_recipe("drawn-world").tables
+    measured = chooser == "eig" and not errors  # an erring user's belief is not calibrated, and bounds nothing
     belief = {**recipe["session"]["belief"], "eps": {"facts": expected, "value": 0.0, "count": 0.0}}
     tables = merged(recipe, {
         "album": {"world_captions": 3 if said else 0},
         "session": {"chooser": chooser, "belief": belief},
         "user": {"errors": errors},
         "targets": {"n": arguments.targets},
-        "play": {"questions": arguments.questions, "gain": chooser == "eig"},
+        "play": {"questions": arguments.questions, "stop": "sure", "shown": K, "gain": measured},
     })  # fmt: skip
     ready = prepare(tables, name=f"{chooser} {errors} {expected}")
     with tempfile.TemporaryDirectory() as folder:
@@ -65,8 +66,17 @@ def played(
     late = arguments.questions + 1
     surely = np.array([turns_to(each, K, never=late) for each in done])
     shown = np.array([turns_to(each, K, surely=False, never=late) for each in done])
-    bounds = np.array([bound(each, K) for each in done]) if chooser == "eig" else np.full(len(done), np.nan)
+    bounds = np.array([bound(each, K) for each in done]) if measured else np.full(len(done), np.nan)
     return Played(surely, shown, bounds, float((surely == late).mean()))
+
+
+def carried(errors: float, options: int = 6) -> float:
+    """Bits that one answer carries at most where a share of them is replaced by any of the others (its capacity).
+
+    Shannon 1948: log2 m - h(e) - e log2(m - 1). No question here has more than six options.
+    """
+    lost = -sum(p * np.log2(p) for p in (errors, 1 - errors) if p > 0)
+    return float(np.log2(options) - lost - errors * np.log2(options - 1))
 
 
 def mean(values: Turns) -> str:
@@ -97,7 +107,7 @@ def table(arguments: argparse.Namespace) -> Mapping[tuple[str, float, float], Pl
     ways = [(chooser, errors, 0.05) for errors in ERRORS for chooser in CHOOSERS]
     for way in [*ways, *(("eig", errors, 0.2) for errors in ERRORS)]:
         found[way] = each = played(*way, arguments)
-        least = f"{np.nanmean(each.bounds):5.2f}" if way[0] == "eig" else ""
+        least = f"{each.bounds.mean():5.2f}" if np.isfinite(each.bounds).all() else ""
         print(f"{way[0]:8s} {way[1]:9.0%} {way[2]:15.0%}  {mean(each.surely)}  {mean(each.shown)}  {each.never:5.1%}   {least}",
               flush=True)  # fmt: skip
     return found
@@ -115,14 +125,17 @@ def main() -> None:
     right, few, many = (found["eig", errors, 0.05] for errors in ERRORS)
     told = found["eig", 0.2, 0.2]
     print()
-    print(f"eig over the bound (gate: 1.3)                               {ratio(right.surely, right.bounds)}")
-    print(f"user errs 20 %: belief expects 5 % over expects 20 % (1.15)  {ratio(many.surely, told.surely)}")
-    print(f"belief expects 5 %: user errs 20 % over 5 %                  {ratio(many.surely, few.surely)}")
-    print(f"belief expects 5 %: user errs 20 % over never                {ratio(many.surely, right.surely)}")
-    print(f"the bounds alone: user errs 20 % over never                  {ratio(many.bounds, right.bounds)}")
-    print(
-        f"belief expects 20 % over 5 %, user never errs                {ratio(found['eig', 0.0, 0.2].surely, right.surely)}"
-    )
+    for what, value in (
+        ("eig over the bound (gate: 1.3)", ratio(right.surely, right.bounds)),
+        ("user errs 20 %: belief expects 5 % over expects 20 % (gate: 1.15)", ratio(many.surely, told.surely)),
+        ("user never errs: belief expects 20 % over expects 5 %", ratio(found["eig", 0.0, 0.2].surely, right.surely)),
+        ("belief expects 5 %: user errs 20 % over errs 5 %", ratio(many.surely, few.surely)),
+        ("belief expects 5 %: user errs 20 % over never errs", ratio(many.surely, right.surely)),
+        ("   of which even the best code would need: 5 % over never", f"{carried(0.0) / carried(0.05):.2f}"),
+        ("                                         20 % over 5 %", f"{carried(0.05) / carried(0.2):.2f}"),
+        ("                                         20 % over never", f"{carried(0.0) / carried(0.2):.2f}"),
+    ):
+        print(f"{what:66s} {value}")
     print("\nwith three captions a picture in the album (the opening finds most), user never errs")
     for chooser in CHOOSERS:
         print(f"{chooser:8s} {mean(played(chooser, 0.0, 0.05, arguments, said=True).surely)}", flush=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Distribution = NDArray[np.float64]
 
-Stop = Literal["never", "found"]
+Stop = Literal["never", "found", "sure"]
 _EVERY = 1_000_000
 _DIGITS = 9
 """Significant digits of what is recorded: what lies below is the arithmetic of one machine."""
@@ -42,9 +42,10 @@ class PlaySettings:
     """How dialogues are played. questions: the cap. shown: length of the list that the user sees.
 
     stop: "never" goes on to the cap, also when the target is shown (for figures by turn); "found" ends there, as a person
-    would. Either way a dialogue ends where no question is worth asking to the chooser `eig`: nats, least_gain; below 0
-    it goes on while there is any, as a person does who does not see the picture. gain: measure at every turn what the
-    best question could tell (slow; for `bound`). Raises QueryError for values that make no sense.
+    would; "sure" where the target is in the list even with every tie against it. Either way a dialogue ends where no
+    question is worth asking to the chooser `eig`: least_gain, nats; below 0 it goes on while there is any, as a person
+    does who does not see the picture. gain: measure at every turn what the best question could tell (slow; for `bound`).
+    Raises QueryError for values that make no sense.
     """
 
     questions: int = 5
@@ -92,7 +93,7 @@ def play(
     question = watch.after(partial(session.say, text), "said", text, asks=not user.later and settings.questions > 0)
     ended: Ended = "cap"
     for number in range(settings.questions):
-        if settings.stop == "found" and watch.found:
+        if (settings.stop == "found" and watch.found) or (settings.stop == "sure" and watch.sure):
             ended = "found"
             break
         if user.later or question is None:
@@ -153,7 +154,7 @@ class _Watch:
         self.session, self.target, self.settings, self.slips = session, target, settings, slips
         self.turns: list[Turn] = []
         self.shown: tuple[str, ...] = ()
-        self.found = False
+        self.found = self.sure = False
 
     def after(
         self,
@@ -179,6 +180,7 @@ class _Watch:
         listed = {picture.id for each in results for picture in (each.picture, *each.alike)}
         self.found = gallery.ids[self.target] in listed
         better, ties = _rank(belief, self.target)
+        self.sure = better + ties < self.settings.shown
         credible = belief.credible(0.9)
         group = gallery.groups == gallery.groups[self.target]
         self.turns.append(
