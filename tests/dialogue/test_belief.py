@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import whichpic
 from tests.support import gallery
 from whichpic.dialogue import Answered, BeliefSettings, Filtered, Marked, Option, Question, Said, Term, believe
 from whichpic.dialogue.belief import without_denials
@@ -140,3 +144,11 @@ def test_undo_takes_out_the_one_before_it() -> None:
     records = [Record(0, Said.of("red")), Record(1, Said.of("blue")), Record(2, Undo()), Record(3, Undo())]
     assert effective(records) == []
     assert effective([*records, Record(4, Said.of("green"))]) == [Record(4, Said.of("green"))]
+
+
+def test_what_was_fitted_comes_with_its_provenance_and_is_used_for_its_encoder() -> None:
+    shipped = json.loads((Path(whichpic.__file__).parent / "data" / "belief.json").read_text(encoding="utf-8"))
+    assert BeliefSettings.fitted("names-1-0123abcd") == BeliefSettings.of(shipped["names"]["settings"])
+    assert BeliefSettings.fitted("names-1-0123abcd") != BeliefSettings() == BeliefSettings.fitted("toy-1")
+    for part in shipped["names"]["provenance"]:
+        assert part["constants"] and part["from"]
