@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from whichpic.dialogue.asking import can_be_asked
+from whichpic.dialogue.naming import can_be_asked
 from whichpic.words import vocabulary
 
 

@@ -6,9 +6,7 @@ appended to the session's file, and on the disk, before the call returns.
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -35,19 +33,18 @@ from whichpic.dialogue.events import (
     Term,
     Undo,
     effective,
-    from_json,
     to_json,
 )
+from whichpic.dialogue.keeping import FORMAT, read_session, write_lines
 from whichpic.dialogue.phrases import read
 from whichpic.dialogue.rewriting import join
-from whichpic.errors import AlbumError, SessionError, StoreFull
+from whichpic.errors import SessionError
 from whichpic.words import has_cjk
 
 if TYPE_CHECKING:
     from whichpic.search.gallery import Gallery
     from whichpic.types import Picture
 
-FORMAT = 1
 LEAST_GAIN = 0.01
 """A question that is worth less (in nats, discounted) is not asked, unless a session says otherwise."""
 
@@ -286,7 +283,7 @@ class Session:
                        language=self.language, seed=self.seed, least_gain=self.least_gain)  # fmt: skip
         twin.records = list(self.records)
         if twin.path is not None and self.records:
-            _write(twin.path, [twin._header(), *(to_json(record) for record in twin.records)])
+            write_lines(twin.path, [twin._header(), *(to_json(record) for record in twin.records)])
         return twin
 
     def save(self, path: Path) -> Path:
@@ -295,7 +292,7 @@ class Session:
             if self.path is not None and self.path.exists():
                 shutil.copyfile(self.path, path)
             else:
-                _write(path, [self._header(), *(to_json(record) for record in self.records)])
+                write_lines(path, [self._header(), *(to_json(record) for record in self.records)])
         except OSError as error:
             raise SessionError(f"the session cannot be written to {path}: {error.strerror}") from None
         return path
@@ -307,7 +304,7 @@ class Session:
         Raises SessionError where the file is no session, or holds the vector of a picture from outside the album that
         another encoder made. Another encoder, or an album that has changed since, is said in `note`.
         """
-        header, records, whole = _read(path)
+        header, records, whole = read_session(path)
         session = cls(gallery, folder=folder, name=str(header["id"]),
                       settings=BeliefSettings.from_json(header["settings"]), **options)  # fmt: skip
         session.records = records
@@ -319,7 +316,7 @@ class Session:
         elif header.get("album_version") != gallery.version:
             session.note = "the album has changed since this session began; the list may differ from what was shown"
         if session.path is not None and (not whole or not session.path.exists()):
-            _write(session.path, [session._header(), *(to_json(record) for record in records)])
+            write_lines(session.path, [session._header(), *(to_json(record) for record in records)])
         session.belief  # noqa: B018  an event that no longer fits the album is an error now
         return session
 
@@ -334,7 +331,7 @@ class Session:
         belief = believe(self.gallery, effective(kept), self.settings)
         if self.path is not None:
             lines = [to_json(record)] if self.records else [self._header(), to_json(record)]
-            _write(self.path, lines, mode="a")
+            write_lines(self.path, lines, mode="a")
         self.records, self._belief, self._questions = kept, belief, None
 
     def _rewrite(self, event: Event | Undo) -> str:
@@ -370,43 +367,3 @@ class Session:
             "encoder": self.gallery.encoder.id,
             "settings": self.settings.to_json(),
         }
-
-
-def _write(path: Path, lines: Sequence[dict[str, Any]], *, mode: str = "w") -> None:
-    """Append lines and wait until they are on the disk."""
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open(mode, encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        kind = StoreFull if error.errno in (28, 27, 122) else AlbumError
-        raise kind(f"the session cannot be kept in {path.parent}: {error.strerror}") from None
-
-
-def _read(path: Path) -> tuple[dict[str, Any], list[Record], bool]:
-    """Header, records, and whether the last line is whole: a process may have been killed while it wrote it."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SessionError(f"the session {path} cannot be read: {error}") from None
-    records: list[Record] = []
-    header: dict[str, Any] = {}
-    for number, line in enumerate(lines):
-        try:
-            plain = json.loads(line)
-        except ValueError:
-            if number == len(lines) - 1 and number:
-                return header, records, False
-            raise SessionError(f"{path} is not a session: line {number + 1} is not JSON") from None
-        if number:
-            records.append(from_json(plain))
-        else:
-            header = plain if isinstance(plain, dict) else {}
-            if header.get("whichpic_session") != FORMAT or not {"id", "settings"} <= header.keys():
-                raise SessionError(f"{path} is not a session of this version of whichpic")
-    if not header:
-        raise SessionError(f"{path} is empty, not a session")
-    return header, records, True

@@ -52,6 +52,7 @@ class FactTable:
             span = self._span(number)
             self.known[attribute] = self.known.get(attribute, 0) + span.stop - span.start
         self._told: dict[str, Mask] = {}
+        self._held: tuple[bytes, dict[str, Floats]] = (b"", {})
 
     def _span(self, code: int) -> slice:
         return slice(int(self._ends[code - 1]) if code else 0, int(self._ends[code]))
@@ -85,9 +86,15 @@ class FactTable:
         return self._column(*self._saying.get(name, ()))
 
     def held(self, rows: Rows) -> dict[str, Floats]:
-        """`thing(name)[rows]` of every thing that one of these few pictures holds, without a look at the others."""
+        """`thing(name)[rows]` of every thing that one of these few pictures holds, without a look at the others.
+
+        Remembered for the candidates of the last call: one turn asks for the same ones several times.
+        """
         if not len(rows):
             return {}
+        key = rows.tobytes()
+        if self._held[0] == key:
+            return self._held[1]
         entries = np.concatenate([np.arange(self._starts[row], self._starts[row + 1]) for row in rows.tolist()])
         local = np.repeat(np.arange(len(rows)), self._starts[rows + 1] - self._starts[rows])
         code, p = self._code[entries], self._p[entries]
@@ -100,6 +107,7 @@ class FactTable:
             for name in self._meanings.get(number, ()):
                 column = found.setdefault(name, np.zeros(len(rows), dtype=np.float32))
                 np.maximum.at(column, local[start:stop], p[start:stop])
+        self._held = (key, found)
         return found
 
     def tells(self, attribute: str) -> Mask:

@@ -235,10 +235,17 @@ class Gallery:
             scores = index.scores(self.text_vector(text))
             has = np.zeros(self.n, np.bool_)
             has[owners] = True
-            fields["caption_vectors"] = standardise(best_per_owner(scores, owners, self.n, empty=0.0), has)
-            fields["caption_mean"] = standardise(mean_per_owner(scores, owners, self.n), has)
+            best = standardise(best_per_owner(scores, owners, self.n, empty=0.0), has)
+            fields["caption_vectors"] = best
+            # Of a single caption the best, the mean and the whole text are one thing.
+            fields["caption_mean"] = (
+                best if self._each_one else standardise(mean_per_owner(scores, owners, self.n), has)
+            )
         if self._text_vectors is not None and self._told.any():
-            fields["text_vectors"] = standardise(self._text_vectors.scores(self.text_vector(text)), self._told)
+            if self._each_one and "caption_vectors" in fields:
+                fields["text_vectors"] = fields["caption_vectors"]
+            else:
+                fields["text_vectors"] = standardise(self._text_vectors.scores(self.text_vector(text)), self._told)
         return MappingProxyType({name: _locked(z) for name, z in fields.items()})
 
     def kept(self, key: Hashable, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:

@@ -47,7 +47,7 @@ def read_ours(path: Path, *, turns: int | None = None) -> Run:
     def spent(value: Callable[[Turn], float]) -> NDArray[np.float64]:
         return np.where(ranks.played, carried(value), 0.0)
 
-    fits = carried(lambda turn: turn.fits)
+    fits, absent = carried(lambda turn: turn.fits), carried(lambda turn: turn.fits_absent)
     relevant, found, seen = _several(dialogues, length)
     return Run(
         name=str(header.get("name") or path.stem),
@@ -60,6 +60,7 @@ def read_ours(path: Path, *, turns: int | None = None) -> Run:
         set_size=carried(lambda turn: turn.set_size).astype(np.int64),
         in_set=carried(lambda turn: turn.in_set).astype(np.bool_),
         fits=fits if np.isfinite(fits).all() else None,
+        fits_absent=absent if np.isfinite(absent).all() else None,
         milliseconds=spent(lambda turn: turn.milliseconds),
         tokens=spent(lambda turn: turn.tokens),
         calls=spent(lambda turn: turn.calls),

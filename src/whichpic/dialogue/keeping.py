@@ -1,0 +1,54 @@
+"""The file of a session: a header and one line per record, on the disk before anything goes on. Called by session."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from whichpic.dialogue.events import Record, from_json
+from whichpic.errors import AlbumError, SessionError, StoreFull
+
+FORMAT = 1
+
+
+def write_lines(path: Path, lines: Sequence[dict[str, Any]], *, mode: str = "w") -> None:
+    """Append lines and wait until they are on the disk."""
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        kind = StoreFull if error.errno in (28, 27, 122) else AlbumError
+        raise kind(f"the session cannot be kept in {path.parent}: {error.strerror}") from None
+
+
+def read_session(path: Path) -> tuple[dict[str, Any], list[Record], bool]:
+    """Header, records, and whether the last line is whole: a process may have been killed while it wrote it."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SessionError(f"the session {path} cannot be read: {error}") from None
+    records: list[Record] = []
+    header: dict[str, Any] = {}
+    for number, line in enumerate(lines):
+        try:
+            plain = json.loads(line)
+        except ValueError:
+            if number == len(lines) - 1 and number:
+                return header, records, False
+            raise SessionError(f"{path} is not a session: line {number + 1} is not JSON") from None
+        if number:
+            records.append(from_json(plain))
+        else:
+            header = plain if isinstance(plain, dict) else {}
+            if header.get("whichpic_session") != FORMAT or not {"id", "settings"} <= header.keys():
+                raise SessionError(f"{path} is not a session of this version of whichpic")
+    if not header:
+        raise SessionError(f"{path} is empty, not a session")
+    return header, records, True
