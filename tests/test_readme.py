@@ -14,19 +14,36 @@ from tests.support import drawn_album
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def examples(name: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
+
+
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
-def test_the_python_example_runs(name: str, tmp_path: Path) -> None:
-    block = re.search(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
-    assert block is not None
+def test_the_python_examples_run(name: str, tmp_path: Path) -> None:
+    of_albums, of_metrics = examples(name)
     album = drawn_album(tmp_path / "Pictures", 24)
-    code = block[1].replace("~/Pictures", str(album))
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False,
-        env={"WHICHPIC_ENCODER": "toy", "WHICHPIC_OFFLINE": "1", "WHICHPIC_HOME": str(tmp_path), "PATH": "",
-             "LC_ALL": "C.UTF-8"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert ".png" in done.stdout
+
+    def printed(code: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code.replace("~/Pictures", str(album))], capture_output=True, text=True,
+            timeout=100, check=False,
+            env={"WHICHPIC_ENCODER": "toy", "WHICHPIC_OFFLINE": "1", "WHICHPIC_HOME": str(tmp_path), "PATH": "",
+                 "LC_ALL": "C.UTF-8"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert ".png" in printed(of_albums)
+    lists, best, last = printed(of_metrics).splitlines()
+    assert lists.startswith("[0.66") and best.endswith("1.        ]") and last.startswith("1.69"), (lists, best, last)
+
+
+def test_both_readmes_show_the_same_figures() -> None:
+    def figures(name: str) -> list[str]:
+        tables = re.findall(r"^\|.*\|$", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+        return sorted(re.findall(r"(?<![\w.])[+-]?\d[\d,]*\.\d+", "\n".join(tables)))
+
+    assert figures("README.md") == figures("README.zh-CN.md") != []
 
 
 def test_both_readmes_name_the_same_commands() -> None:
