@@ -22,10 +22,10 @@ from whichpic.album.datasets import read_dataset
 from whichpic.dialogue import BeliefSettings
 from whichpic.encoders import open_encoder
 from whichpic.evaluate.calibration import coverage, ece
-from whichpic.evaluate.fitting import HARM, Remembering, changed, fit_texts, none_fits
+from whichpic.evaluate.fitting import HARM, changed, fit_texts, none_fits
 from whichpic.evaluate.intervals import drops, values_of
 from whichpic.evaluate.metrics import bri, harm, hits_at, recall_at
-from whichpic.evaluate.replaying import halves, read_heard, replay
+from whichpic.evaluate.replaying import Remembering, halves, read_heard, replay
 from whichpic.evaluate.run import Run
 from whichpic.evaluate.summary import summarise
 from whichpic.search.gallery import Gallery

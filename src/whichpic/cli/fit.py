@@ -46,8 +46,8 @@ def fit(
     """
     from whichpic.dialogue import BeliefSettings
     from whichpic.dialogue.constants import read_belief
-    from whichpic.evaluate.fitting import Remembering, changed, cross_fitted, fitted, none_fits
-    from whichpic.evaluate.replaying import read_heard
+    from whichpic.evaluate.fitting import changed, cross_fitted, fitted, none_fits
+    from whichpic.evaluate.replaying import Remembering, read_heard
     from whichpic.search.gallery import Gallery
 
     with open_album(album, encoder=encoder, store=store, quiet=json) as opened:

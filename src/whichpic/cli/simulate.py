@@ -37,7 +37,9 @@ def simulate(
     opening: Annotated[str | None, typer.Option(help="What is said first: caption, object or dialogue.")] = None,
     targets: Annotated[str | None, typer.Option(help="How many targets, or a file with one id or path a line.")] = None,
     questions: Annotated[int | None, typer.Option(help="Questions in a dialogue.")] = None,
-    stop: Annotated[str | None, typer.Option(help="never, found (the target is shown) or sure (shown, ties too).")] = None,
+    stop: Annotated[
+        str | None, typer.Option(help="never, found (the target is shown) or sure (shown, ties too).")
+    ] = None,
     shown: Annotated[int | None, typer.Option(help="Pictures in the list.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Encoder of the album.")] = None,
     asker: Annotated[str | None, typer.Option(help="Who proposes questions: facts, pick, or both: facts,pick.")] = None,

@@ -21,12 +21,10 @@ from whichpic.evaluate.replaying import halves, replay
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from PIL.Image import Image
 
     from whichpic.evaluate.replaying import Heard
     from whichpic.evaluate.run import Run
     from whichpic.search.gallery import Gallery
-    from whichpic.types import Encoder, Floats, Sight
 
     Doubles = NDArray[np.float64]
 
@@ -394,25 +392,6 @@ def none_fits(fits: Doubles | None, absent: Doubles | None) -> dict[str, Any]:
     threshold = round(float(np.quantile(fits, 0.05)), 4) if good else None
     said = float((absent < threshold).mean()) if threshold is not None else None
     return {"auroc": by_turn, "threshold": threshold, "told_when_absent": said}
-
-
-class Remembering:
-    """An encoder that keeps the vectors of the texts it has seen: fitting hears the same sentences several times."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self.id, self.dim, self.describe = encoder.id, encoder.dim, encoder.describe
-        self._seen: dict[str, Floats] = {}
-
-    def encode_texts(self, texts: Sequence[str]) -> Floats:
-        """As the encoder does, each text once."""
-        fresh = [text for text in dict.fromkeys(texts) if text not in self._seen]
-        self._seen.update(zip(fresh, self._encoder.encode_texts(fresh), strict=True))
-        return np.stack([self._seen[text] for text in texts]) if texts else self._encoder.encode_texts(texts)
-
-    def encode_pictures(self, pictures: Sequence[Image], sights: Sequence[Sight | None] | None = None) -> Floats:
-        """As the encoder does."""
-        return self._encoder.encode_pictures(pictures, sights)
 
 
 def changed(before: BeliefSettings, after: BeliefSettings) -> Mapping[str, Any]:

@@ -19,9 +19,12 @@ from whichpic.evaluate.ranks import Ranks
 from whichpic.evaluate.run import Run
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from whichpic.dialogue.constants import BeliefSettings
     from whichpic.search.gallery import Gallery
     from whichpic.simulate.dialogues import Dialogue
+    from whichpic.types import Encoder, Floats, Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +139,22 @@ def replay(
 
 def _text(events: Iterable[Event]) -> str:
     return ", ".join(event.text for event in events if isinstance(event, Said)) or "an answer"
+
+
+class Remembering:
+    """An encoder that keeps the vectors of the texts it has seen: fitting hears the same sentences several times."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.id, self.dim, self.describe = encoder.id, encoder.dim, encoder.describe
+        self._seen: dict[str, Floats] = {}
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """As the encoder does, each text once."""
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._seen]
+        self._seen.update(zip(fresh, self._encoder.encode_texts(fresh), strict=True))
+        return np.stack([self._seen[text] for text in texts]) if texts else self._encoder.encode_texts(texts)
+
+    def encode_pictures(self, pictures: Sequence[Image], sights: Sequence[Sight | None] | None = None) -> Floats:
+        """As the encoder does."""
+        return self._encoder.encode_pictures(pictures, sights)
