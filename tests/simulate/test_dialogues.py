@@ -69,6 +69,27 @@ def test_a_line_that_was_cut_off_is_dropped_and_written_again(tmp_path: Path) ->
         assert cut.read_bytes() == data, length
 
 
+def test_a_last_line_that_is_whole_counts_without_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    write_dialogues(path, HEADER, [DIALOGUE, replace(DIALOGUE, id="b")])
+    whole = path.read_bytes()
+    path.write_bytes(whole.rstrip(b"\n"))
+    assert [each.id for each in read_dialogues(path)[1]] == ["a", "b"]
+    with Writer(path, HEADER) as writer:
+        assert [each.id for each in writer.done] == ["a"]
+        writer.write(replace(DIALOGUE, id="b"))
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("value", ["1.5", "true", "-1", "9" * 400])
+def test_a_count_that_is_none_names_the_line(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "d.jsonl"
+    write_dialogues(path, HEADER, [DIALOGUE])
+    path.write_text(path.read_text().replace('"better": 1', f'"better": {value}', 1))
+    with pytest.raises(SessionError, match=r"d\.jsonl, line 2: .*better is a whole number"):
+        read_dialogues(path)
+
+
 def test_the_file_of_another_run_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     write_dialogues(path, HEADER, [DIALOGUE])

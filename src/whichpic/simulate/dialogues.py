@@ -103,7 +103,7 @@ def read_dialogues(path: str | Path) -> tuple[Header, list[Dialogue]]:
 
     Raises SessionError where the file cannot be read, or is not one of dialogues.
     """
-    header, dialogues, _ = _read(Path(path))
+    header, dialogues, _ = _read(Path(path), unended=True)
     return header, dialogues
 
 
@@ -192,7 +192,7 @@ def _turn(plain: Mapping[str, Any]) -> Turn:
     values = {field.name: plain[field.name] for field in fields(Turn) if plain.get(field.name) is not None}
     values["shown"] = tuple(map(str, values.get("shown", ())))
     for name in ("better", "ties", "set_size", "tokens", "calls"):
-        values[name] = int(values.get(name, 0))
+        values[name] = _count(name, values.get(name, 0))
     for name in ("p_first", "p_target", "milliseconds"):
         values[name] = float(values.get(name, 0.0))
     if not isinstance(values["text"], str) or not isinstance(values.get("question", {}), dict):
@@ -200,8 +200,17 @@ def _turn(plain: Mapping[str, Any]) -> Turn:
     return Turn(**values)
 
 
-def _read(path: Path) -> tuple[Header, list[Dialogue], int]:
-    """Header, dialogues, and the number of bytes that hold them: a process may be killed while it writes a line."""
+def _count(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 53:
+        raise ValueError(f"{name} is a whole number from 0 on")
+    return value
+
+
+def _read(path: Path, *, unended: bool = False) -> tuple[Header, list[Dialogue], int]:
+    """Header, dialogues, and the number of bytes that hold them: a process may be killed while it writes a line.
+
+    unended: a last line that is whole counts although it does not end, as other tools and editors leave it.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -209,13 +218,18 @@ def _read(path: Path) -> tuple[Header, list[Dialogue], int]:
     end = data.rfind(b"\n") + 1
     header: Header = {}
     dialogues: list[Dialogue] = []
+    if unended and end and _whole_line(data[end:]):
+        data, end = data + b"\n", len(data) + 1
     for number, line in enumerate(data[:end].split(b"\n")[:-1]):
         try:
             plain = json.loads(line)
         except (ValueError, RecursionError):
             raise SessionError(f"{path} is not a file of dialogues: line {number + 1} is not JSON") from None
         if number:
-            dialogues.append(from_json(plain))
+            try:
+                dialogues.append(from_json(plain))
+            except SessionError as error:
+                raise SessionError(f"{path}, line {number + 1}: {error}") from None
         elif isinstance(plain, dict) and plain.get("whichpic_dialogues") == FORMAT:
             header = plain
         else:
@@ -226,6 +240,14 @@ def _read(path: Path) -> tuple[Header, list[Dialogue], int]:
     if not header:
         raise SessionError(f"{path} holds no dialogues; make some with: whichpic simulate")
     return header, dialogues, end
+
+
+def _whole_line(tail: bytes) -> bool:
+    """Whether a line without its end is a JSON object all the same; no beginning of one is."""
+    try:
+        return isinstance(json.loads(tail), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _torn_header(path: Path) -> bool:
