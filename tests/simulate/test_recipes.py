@@ -32,6 +32,7 @@ def test_a_recipe_states_its_settings() -> None:
         ("[plya]\nquestions = 5", "'plya'; known are about and the tables album"),
         ("play = 3", "'play'"),
         ("[play", "is not TOML"),
+        ("[targets]\nfile = 5", r"\[targets\] file is a path in quotes, not 5"),
     ],
 )
 def test_what_a_recipe_may_not_say(tmp_path: Path, text: str, reason: str) -> None:
@@ -72,6 +73,9 @@ def test_an_album_is_named_once() -> None:
         ("user", "kind", "oracle"),
         ("user", "errors", 1.5),
         ("user", "errors", "many"),
+        ("user", "errors", float("nan")),
+        ("play", "least_gain", float("nan")),
+        ("session", "language", "de"),
         ("user", "evidence", "astral"),
         ("opening", "kind", "poem"),
         ("session", "chooser", "best"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -149,6 +150,10 @@ def _plan(tables: Tables) -> Plan:
         kind = type(getattr(PlaySettings(), key, 0))
         if not isinstance(wished.get(key, kind()), int | float if kind is float else kind):
             raise QueryError(f"[play] {key} is a {kind.__name__}, not {wished[key]!r}")
+        if not math.isfinite(wished.get(key, 0) if kind is float else 0):
+            raise QueryError(f"[play] {key} is {wished[key]}; expected a finite number")
+    if session.get("language", "en") not in ("en", "zh"):
+        raise QueryError(f"[session] language is {session['language']!r}; expected en or zh")
     asking = {key: str(session[key]) for key in ("asker", "chooser", "language") if key in session}
     chosen: dict[str, Any] = {**{key: wished[key] for key in _PLAYED if key in wished}, **asking}
     play = PlaySettings(**chosen)

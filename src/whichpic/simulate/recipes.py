@@ -27,6 +27,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "score": ("k", "ties", "level"),
 }  # fmt: skip
 """Every table and its keys; a key that is not here is an error, since a misspelt setting would silently not be set."""
+_PATHS = ("path", "captions", "space", "store", "dialogues", "documents", "file", "folder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         for key in values:
             if key not in TABLES[table]:
                 raise QueryError(f"the recipe {path} has '{key}' in [{table}]; known are: {', '.join(TABLES[table])}")
+            if key in _PATHS and not isinstance(values[key], str):
+                raise QueryError(f"the recipe {path}: [{table}] {key} is a path in quotes, not {values[key]!r}")
     return Recipe(path.stem, about, path, content)
 
 

@@ -81,7 +81,8 @@ class UserSettings:
             raise QueryError(f"no user is called '{self.kind}'; there are {', '.join(get_args(Kind))}")
         if self.evidence not in get_args(Evidence):
             raise QueryError(f"no evidence is called '{self.evidence}'; there are {', '.join(get_args(Evidence))}")
-        if min(self.errors, self.ignorance) < 0 or self.errors + self.ignorance > 1:
+        # Not a number fails every comparison.
+        if not (min(self.errors, self.ignorance) >= 0 and self.errors + self.ignorance <= 1):
             raise QueryError(
                 f"errors ({self.errors}) and ignorance ({self.ignorance}) are shares of the answers: each at least 0, "
                 "together at most 1"
