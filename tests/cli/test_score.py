@@ -162,3 +162,11 @@ def test_what_cannot_be_is_one_line(words: list[str], says: str, tmp_path: Path)
     done = run(*words, home=tmp_path)
     assert done.returncode == 2
     assert says in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["score", "report"])
+@pytest.mark.parametrize(("option", "value"), [("--seed", "-1"), ("--samples", "1000000000")])
+def test_a_bootstrap_that_cannot_be_drawn_is_refused(command: str, option: str, value: str, tmp_path: Path) -> None:
+    done = run(command, "x", option, value, home=tmp_path)
+    assert done.returncode == 2
+    assert option in done.stderr and "Traceback" not in done.stderr

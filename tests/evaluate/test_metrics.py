@@ -89,6 +89,7 @@ def test_ties_by_hand() -> None:
     assert values_of(ranks, "mean_rank") == pytest.approx((9 + 10 + 11 + 12) / 4)
     assert values_of(ranks, "recall@8") == 0
     assert values_of(ranks, "recall@12") == 1
+    assert values_of(ranks, "mrr@1000000000000") == pytest.approx((1 / 9 + 1 / 10 + 1 / 11 + 1 / 12) / 4)
 
 
 @settings(deadline=None, max_examples=60)

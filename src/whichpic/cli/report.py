@@ -36,8 +36,8 @@ def report(
     k: Annotated[str, typer.Option("-k", help="Depths for dialogues, parted by commas.")] = "1,5,10",
     ties: Annotated[str, typer.Option(help="Rank among ties: mean, optimistic or pessimistic.")] = "mean",
     level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
-    samples: Annotated[int, typer.Option(min=1, help="Of the bootstrap.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    samples: Annotated[int, typer.Option(min=1, max=100_000, help="Of the bootstrap.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Make one page of dialogues: curves with intervals, harm, calibration, cost, and what got worse.

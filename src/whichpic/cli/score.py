@@ -80,8 +80,8 @@ QueryVectorsOption = Annotated[
 DepthsOption = Annotated[str, typer.Option("-k", help="Depths, parted by commas; the table shows 10, or the largest.")]
 TiesOption = Annotated[str, typer.Option("--ties", help="Rank among ties: mean, optimistic or pessimistic.")]
 LevelOption = Annotated[float | None, typer.Option("--level", help="Of the intervals.")]
-SamplesOption = Annotated[int, typer.Option("--samples", min=1, help="Of the bootstrap.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Of the bootstrap.")]
+SamplesOption = Annotated[int, typer.Option("--samples", min=1, max=100_000, help="Of the bootstrap.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of the bootstrap.")]
 CompareOption = Annotated[
     tuple[Path, Path] | None,
     typer.Option("--compare", help="Two files: the second less the first, turn by turn, over the dialogues of both."),

@@ -39,11 +39,12 @@ def values_at(metric: AtK, rank: Doubles, k: int, *, tied: Rows | None = None) -
     if tied is None:
         gain = {"recall": np.ones_like(rank), "mrr": 1 / rank}.get(metric)
         return np.where(rank <= k, 1 / np.log2(1 + rank) if gain is None else gain, 0.0)
-    places = np.arange(1, k + 1, dtype=np.float64)
-    gains = {"recall": np.ones(k), "mrr": 1 / places, "ndcg": 1 / np.log2(1 + places)}[metric]
-    total = np.concatenate([[0.0], np.cumsum(gains)])
     better = np.rint(rank - 1 - tied / 2).astype(np.int64)
-    inside = total[np.minimum(better + tied + 1, k)] - total[np.minimum(better, k)]
+    depth = min(k, int((better + tied).max()) + 1)  # no place beyond the last target's is ever read
+    places = np.arange(1, depth + 1, dtype=np.float64)
+    gains = {"recall": np.ones(depth), "mrr": 1 / places, "ndcg": 1 / np.log2(1 + places)}[metric]
+    total = np.concatenate([[0.0], np.cumsum(gains)])
+    inside = total[np.minimum(better + tied + 1, depth)] - total[np.minimum(better, depth)]
     return np.asarray(inside / (tied + 1), dtype=np.float64)
 
 
