@@ -81,6 +81,16 @@ def test_a_last_line_that_is_whole_counts_without_its_end(tmp_path: Path) -> Non
     assert path.read_bytes() == whole
 
 
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    with Writer(path, HEADER) as writer:
+        with pytest.raises(AlbumError, match="another whichpic is writing"):
+            Writer(path, HEADER)
+        writer.write(DIALOGUE)
+    with Writer(path, HEADER) as writer:
+        assert writer.done == [DIALOGUE]
+
+
 @pytest.mark.parametrize("value", ["1.5", "true", "-1", "9" * 400])
 def test_a_count_that_is_none_names_the_line(tmp_path: Path, value: str) -> None:
     path = tmp_path / "d.jsonl"

@@ -1,6 +1,6 @@
 """One writer at a time: a lock file in the store, which the system frees when its holder dies.
 
-Called by indexing and places.
+Called by indexing, places, and the writer of dialogues.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def writer_lock(home: Path) -> Iterator[None]:
     except OSError as error:
         raise AlbumError(f"cannot write to the store {home}: {error.strerror or error}") from error
     try:
-        if not _take(descriptor):
+        if not take(descriptor):
             holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() if hasattr(os, "pread") else ""
             who = f" (process {holder})" if holder.isdigit() else ""
             raise AlbumError(f"another whichpic is indexing this album{who}: wait until it is done (store: {home})")
@@ -38,7 +38,8 @@ def writer_lock(home: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _take(descriptor: int) -> bool:
+def take(descriptor: int) -> bool:
+    """Lock an open file for this process, without waiting; False where another one holds it. Closing it frees it."""
     try:
         if sys.platform == "win32":
             import msvcrt

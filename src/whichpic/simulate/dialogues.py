@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from whichpic.album.lock import take
 from whichpic.errors import AlbumError, SessionError, StoreFull
 
 FORMAT = 1
@@ -129,21 +130,30 @@ class Writer:
         self.done: list[Dialogue] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            there = path.stat().st_size if path.exists() else 0
+            self._file = path.open("ab")
         except OSError as error:
             raise _unwritable(path, error) from None
-        if there and not _torn_header(path):
-            found, self.done, whole = _read(path)
-            _same(path, found, self.header)
-            self._open(cut=whole)
+        try:
+            if not take(self._file.fileno()):
+                raise AlbumError(f"another whichpic is writing {path}: wait until it is done, or give another --out")
+            self._go_on()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _go_on(self) -> None:
+        """Read what is there, and stand behind the last whole line of it."""
+        if self.path.stat().st_size and not _torn_header(self.path):
+            found, self.done, whole = _read(self.path)
+            _same(self.path, found, self.header)
+            self._cut(whole)
         else:
-            self._open(cut=0)
+            self._cut(0)
             self._line(self.header)
 
-    def _open(self, cut: int) -> None:
+    def _cut(self, length: int) -> None:
         try:
-            self._file = self.path.open("ab")
-            self._file.truncate(cut)
+            self._file.truncate(length)
         except OSError as error:
             raise _unwritable(self.path, error) from None
 
