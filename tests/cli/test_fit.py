@@ -65,3 +65,5 @@ def test_bad_input_is_one_line(album: tuple[Path, Path], tmp_path: Path) -> None
         assert done.returncode == 2 and len([line for line in done.stderr.splitlines() if "encoder:" not in line]) <= 2
         assert "Traceback" not in done.stderr
     assert not (tmp_path / "b.json").exists()
+    refused = run("fit", texts, dialogues, "--seed", "-1", home=tmp_path / "home")
+    assert refused.returncode == 2 and "--seed" in refused.stderr and "Traceback" not in refused.stderr

@@ -31,7 +31,7 @@ def fit(
     ] = "both",
     start: Annotated[Path | None, typer.Option("--from", help="Begin with the constants of this file.")] = None,
     harm: Annotated[float, typer.Option(min=0, help="Weight of the penalty on dialogues that end worse.")] = 2.5,
-    seed: Annotated[int, typer.Option(help="Of the halves and of the competitors.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the halves and of the competitors.")] = 0,
     encoder: EncoderOption = "auto",
     store: StoreOption = None,
     json: JsonOption = False,
