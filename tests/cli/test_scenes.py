@@ -7,6 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from whichpic.errors import AlbumError
+from whichpic.simulate.scenes import write_album
+
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -25,3 +30,10 @@ def test_an_album_is_drawn_and_another_seed_is_refused(tmp_path: Path) -> None:
     assert other.returncode == 2 and other.stderr.splitlines()[-1].startswith("whichpic: ")
     assert "give an empty folder" in other.stderr
     assert "whichpic scenes" in run("scenes", "--help").stdout
+
+
+def test_nothing_is_drawn_among_somebodys_pictures(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").write_bytes(b"x")
+    with pytest.raises(AlbumError, match="give an empty folder"):
+        write_album(tmp_path, 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]

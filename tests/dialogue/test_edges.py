@@ -214,10 +214,19 @@ def test_events_that_make_no_sense_are_one_error(event: Event) -> None:
 
 
 @pytest.mark.parametrize(
-    "plain", [{"beta": float("nan")}, {"beta": "high"}, {"eps": {"facts": None}}, {"weights": 3}, {"gamma": 1.0}]
+    "plain",
+    [
+        {"beta": float("nan")},
+        {"beta": "high"},
+        {"eps": {"facts": None}},
+        {"weights": 3},
+        {"gamma": 1.0},
+        {"eps": {"facts": 7.0}},
+        {"kappa": -1},
+    ],
 )
 def test_settings_of_a_header_that_make_no_sense_are_one_error(plain: dict[str, object]) -> None:
-    with pytest.raises(SessionError, match="other belief settings"):
+    with pytest.raises(SessionError, match="the belief"):
         BeliefSettings.from_json(plain)
 
 

@@ -82,7 +82,7 @@ def _with_none(settings: BeliefSettings, none: dict[str, Any]) -> BeliefSettings
 
 
 def _figures(run: Run, none: dict[str, Any]) -> dict[str, Any]:
-    from whichpic.evaluate.calibration import coverage, ece
+    from whichpic.evaluate.calibration import coverage, ece, ece_floor
     from whichpic.evaluate.metrics import bri, harm, recall_at
 
     rank, worst = run.ranks.rank("mean"), harm(run.ranks.rank("mean"))
@@ -95,6 +95,7 @@ def _figures(run: Run, none: dict[str, Any]) -> dict[str, Any]:
         "ended_worse": round(float(worst.ended_worse), 4),
         "found_then_lost": round(float(worst.found_then_lost), 4),
         "ece": [round(float(ece(run.confidence[:, turn], run.right[:, turn])), 4) for turn in turns],
+        "ece_by_chance": [round(ece_floor(run.confidence[:, turn]), 4) for turn in turns],
         "coverage": [round(float(each), 4) for each in coverage(run.in_set)],
         "nothing_fits": none,
     }
@@ -114,13 +115,12 @@ def _write(out: Path, content: dict[str, Any]) -> None:
 
 def _print(figures: dict[str, Any]) -> None:
     print(
-        "held out:\n| turn | Recall@10 | ECE | coverage of the 90 % set | nothing fits, AUROC |\n|---|---|---|---|---|"
+        "held out:\n| turn | Recall@10 | ECE | by chance | coverage | nothing fits, AUROC |\n|---|---|---|---|---|---|"
     )
-    columns = zip(
-        figures["recall@10"], figures["ece"], figures["coverage"], figures["nothing_fits"]["auroc"], strict=True
-    )
-    for turn, (recall, off, held, told) in enumerate(columns):
-        print(f"| {turn} | {100 * recall:.1f} | {off:.3f} | {100 * held:.1f} | {told:.3f} |")
+    held_out = [figures[name] for name in ("recall@10", "ece", "ece_by_chance", "coverage")]
+    rows = zip(*held_out, figures["nothing_fits"]["auroc"], strict=True)
+    for turn, (recall, off, chance, held, told) in enumerate(rows):
+        print(f"| {turn} | {100 * recall:.1f} | {off:.3f} | {chance:.3f} | {100 * held:.1f} | {told:.3f} |")
     lost = max(figures["lost"], default=0.0)
     print(f"\nBRI {figures['bri']:.3f}")
     print(f"top-10 targets lost from a turn to the next, at most: {100 * lost:.1f} %")

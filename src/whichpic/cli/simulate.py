@@ -104,7 +104,14 @@ def simulate(
 
 
 def _ways(compare: str | None) -> list[str]:
-    return [way.strip() for way in compare.split(",") if way.strip()] if compare else [""]
+    """The words of --compare; all of them are known before the first of them is played."""
+    from whichpic.dialogue.choosing import chooser
+
+    ways = [way.strip() for way in compare.split(",") if way.strip()] if compare else [""]
+    for way in ways:
+        if way not in ("", "pick"):
+            chooser(way)
+    return ways
 
 
 def _asking(way: str) -> dict[str, str]:

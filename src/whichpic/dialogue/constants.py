@@ -13,6 +13,10 @@ from typing import Any
 from whichpic.errors import SessionError
 from whichpic.settings import settings as user_settings
 
+_TABLES = ("weights", "reply_weights", "eps", "answerable")
+_SHARES = ("eps", "answerable", "silent", "certain", "alpha")
+_POSITIVE = ("beta", "kappa", "reply_beta", "reply_kappa", "clip", "ceiling", "scale")
+
 
 @dataclass(frozen=True)
 class BeliefSettings:
@@ -104,16 +108,26 @@ class BeliefSettings:
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> BeliefSettings:
-        """The settings of a header. Raises SessionError where a name is unknown."""
+        """Settings as they were written. Raises SessionError where a name is unknown or a value makes no sense."""
         try:
             settings = cls(**plain)
-            values = [value for value in vars(settings).values() if not isinstance(value, dict | None)]
-            for table in (settings.weights, settings.reply_weights, settings.eps, settings.answerable):
-                values += table.values()
-            if not all(map(math.isfinite, values)):
-                raise TypeError("a setting is not a finite number")
+            odd = [name for name in _TABLES if not isinstance(getattr(settings, name), dict)]
+            if odd:
+                raise TypeError(f"{odd[0]} is a table")
+            flat = {name: value for name, value in vars(settings).items() if not isinstance(value, dict)}
+            tables = {name: dict(value) for name, value in vars(settings).items() if isinstance(value, dict)}
+            flat |= {f"{table}.{key}": value for table, each in tables.items() for key, value in each.items()}
         except (TypeError, AttributeError) as error:
-            raise SessionError(f"the session was written with other belief settings: {error}") from None
+            raise SessionError(f"the belief settings are not those of this version: {error}") from None
+        for name, value in flat.items():
+            if name == "none_fits" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise SessionError(f"the belief's {name} is {value!r}; expected a finite number")
+            if name.partition(".")[0] in _SHARES and not 0 <= value <= 1:
+                raise SessionError(f"the belief's {name} is {value}; expected a share from 0 to 1")
+            if name in _POSITIVE and value < 0:
+                raise SessionError(f"the belief's {name} is {value}; expected a number from 0 on")
         return settings
 
 

@@ -251,8 +251,8 @@ def write_album(
     mark = folder / "drawn-world.json"
     this = json.dumps({"world": WORLD_VERSION, "seed": seed, "side": side})
     there = mark.read_text(encoding="utf-8").strip() if mark.exists() else ""
-    if there not in ("", this) or (not there and (folder / "pictures.jsonl").exists()):
-        raise AlbumError(f"{folder} holds {there or 'a pictures.jsonl of another'}, not {this}; give an empty folder")
+    if there not in ("", this) or (not there and any(folder.iterdir())):
+        raise AlbumError(f"{folder} holds {there or 'files of another kind'}, not {this}; give an empty folder")
     mark.write_text(f"{this}\n", encoding="utf-8")
     made = k = 0
     lines = []
