@@ -67,7 +67,7 @@ def test_recorded_dialogues_are_played_again(tmp_path: Path) -> None:
     captions = [{"id": f"{k}.jpg", "captions": [f"a {what} in the {where}"]} for k, (what, where) in
                 enumerate((w, p) for w in ("dog", "cat", "bus") for p in ("park", "street", "snow"))]  # fmt: skip
     (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(each) + "\n" for each in captions), encoding="utf-8")
-    rounds = [{"img": "4.jpg", "dialog": ["a cat", "is it in a park? no", "where is it? in the street"]}]
+    rounds = [{"img": "4.jpg", "dialog": ["a cat", "Is it by a canal? no", "where is it? in the street"]}]
     (tmp_path / "rounds.json").write_text(json.dumps(rounds), encoding="utf-8")
     assert run("index", "corpus.jsonl", home=tmp_path).returncode == 0
     done = run("simulate", "corpus.jsonl", "--user", "replay", "--dialogues", "rounds.json", "--opening", "dialogue",
