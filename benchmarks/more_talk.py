@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +21,10 @@ from whichpic.album.datasets import read_dataset
 from whichpic.dialogue import BeliefSettings
 from whichpic.encoders import open_encoder
 from whichpic.evaluate.calibration import coverage, ece
-from whichpic.evaluate.fitting import HARM, changed, fit_texts, none_fits
+from whichpic.evaluate.fitting import HARM, cross_fitted, none_fits
 from whichpic.evaluate.intervals import drops, values_of
 from whichpic.evaluate.metrics import bri, harm, hits_at, recall_at
-from whichpic.evaluate.replaying import Remembering, halves, read_heard, replay
+from whichpic.evaluate.replaying import Remembering, read_heard
 from whichpic.evaluate.run import Run
 from whichpic.evaluate.summary import summarise
 from whichpic.search.gallery import Gallery
@@ -42,16 +41,9 @@ def main() -> None:
     documents = read_dataset(chosen.data / "chatir" / "VisDial_v1.0_queries_val.json", opening=False)
     gallery = Gallery.of_captions(documents, Remembering(open_encoder("names")), cache=chosen.cache)
     dialogues = read_heard(chosen.data / "chatir" / "ChatGPT_BLIP2.json", gallery)
-    first, second = halves(dialogues, chosen.seed)
-    fitted: dict[str, BeliefSettings] = {}
-    for learn, read in ((first, second), (second, first)):
-        began = time.time()
-        settings = fit_texts(gallery, learn, BeliefSettings(), harm=chosen.harm, seed=chosen.seed)
-        fitted |= {dialogue.id: settings for dialogue in read}
-        said(
-            f"fitted on {len(learn)} in {time.time() - began:.0f} s: {json.dumps(changed(BeliefSettings(), settings))}"
-        )
-    run = replay(gallery, dialogues, [fitted[dialogue.id] for dialogue in dialogues], name="cross-fitted")
+    run = cross_fitted(
+        gallery, dialogues, BeliefSettings(), what="texts", harm=chosen.harm, seed=chosen.seed, told=told
+    )
     show(run)
     if chosen.out:
         chosen.out.mkdir(parents=True, exist_ok=True)
@@ -81,8 +73,10 @@ def show(run: Run) -> None:
     print(f"nothing here fits: {json.dumps(none_fits(run.fits, run.fits_absent))}")
 
 
-def said(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def told(what: str, done: int, total: int) -> None:
+    """A line for every thousand dialogues."""
+    if done in (1, total) or done % 1000 == 0:
+        print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

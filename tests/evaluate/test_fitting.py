@@ -18,7 +18,7 @@ from whichpic.errors import QueryError, SessionError
 from whichpic.evaluate import fitting
 from whichpic.evaluate.fitting import changed, cross_fitted, fit_answers, fit_texts, fitted, gather, none_fits
 from whichpic.evaluate.metrics import recall_at
-from whichpic.evaluate.replaying import Heard, halves, heard_of, read_heard, replay
+from whichpic.evaluate.replaying import Heard, halves, read_heard, replay
 from whichpic.search.gallery import Gallery
 from whichpic.simulate.dialogues import Dialogue, Turn, write_dialogues
 
@@ -142,9 +142,9 @@ def test_nothing_fits_is_only_told_where_it_can_be_told() -> None:
 
 
 def test_a_recorded_turn_is_a_question_with_its_reply_or_a_sentence() -> None:
-    assert heard_of("What colour is it? red") == Said.of("red", asked="What colour is it?")
-    assert heard_of("a red bus") == Said.of("a red bus")
-    assert heard_of("is it red?") == Said.of("is it red?")
+    assert Said.recorded("What colour is it? red") == Said.of("red", asked="What colour is it?")
+    assert Said.recorded("a red bus") == Said.of("a red bus")
+    assert Said.recorded("is it red?") == Said.of("is it red?")
 
 
 def test_our_own_dialogues_are_read_with_their_answers(tmp_path: Path) -> None:

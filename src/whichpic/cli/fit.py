@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,10 +11,11 @@ import typer
 
 from whichpic.cli.index import EncoderOption, FolderArgument, JsonOption, StoreOption
 from whichpic.cli.open import open_album
-from whichpic.cli.output import as_json, note, quoted
+from whichpic.cli.output import as_json, note, progress, quoted
 
 if TYPE_CHECKING:
     from whichpic.dialogue import BeliefSettings
+    from whichpic.evaluate.replaying import Told
     from whichpic.evaluate.run import Run
 
 
@@ -30,7 +33,9 @@ def fit(
         str, typer.Option(help="texts (what sentences weigh), answers (how often they err), or both.")
     ] = "both",
     start: Annotated[Path | None, typer.Option("--from", help="Begin with the constants of this file.")] = None,
-    harm: Annotated[float, typer.Option(min=0, help="Weight of the penalty on dialogues that end worse.")] = 2.5,
+    harm: Annotated[
+        float | None, typer.Option(min=0, help="Weight of the penalty on dialogues that end worse.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the halves and of the competitors.")] = 0,
     encoder: EncoderOption = "auto",
     store: StoreOption = None,
@@ -46,18 +51,20 @@ def fit(
     """
     from whichpic.dialogue import BeliefSettings
     from whichpic.dialogue.constants import read_belief
-    from whichpic.evaluate.fitting import changed, cross_fitted, fitted, none_fits
+    from whichpic.evaluate.fitting import HARM, changed, cross_fitted, fitted, none_fits
     from whichpic.evaluate.replaying import Remembering, read_heard
     from whichpic.search.gallery import Gallery
 
     with open_album(album, encoder=encoder, store=store, quiet=json) as opened:
         gallery = Gallery.of(opened.store, Remembering(opened.encoder))
+        harm = HARM if harm is None else harm
         heard = read_heard(dialogues, gallery, own_words=own_words)
         before = read_belief(start) if start else BeliefSettings.fitted(gallery.encoder.id)
         if not json:
             note(f"{len(heard)} dialogues; fitting on each half and reading the other, then on all")
-        run = cross_fitted(gallery, heard, before, what=what, harm=harm, seed=seed)
-        after = fitted(gallery, heard, before, what=what, harm=harm, seed=seed)
+        with _progress(json) as told:
+            run = cross_fitted(gallery, heard, before, what=what, harm=harm, seed=seed, told=told)
+            after = fitted(gallery, heard, before, what=what, harm=harm, seed=seed, told=told)
         none = none_fits(run.fits, run.fits_absent)
         after = _with_none(after, none)
         figures = _figures(run, none)
@@ -73,6 +80,25 @@ def fit(
         return
     _print(figures)
     note(f"constants of all {len(heard)} dialogues: {quoted(out)}")
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Told | None]:
+    """A line now and then, or bars: fitting thousands of dialogues takes minutes."""
+    from time import perf_counter
+
+    from whichpic.album.indexing import Progress
+
+    stages: list[tuple[str, float]] = []
+    with progress(quiet) as show:
+
+        def told(what: str, done: int, total: int) -> None:
+            if done == 1 or not stages:
+                stages.append((what, perf_counter()))
+            if show is not None:
+                show(Progress(f"{len(stages)}. {what}", done, total, 0, perf_counter() - stages[-1][1]))
+
+        yield None if show is None else told
 
 
 def _with_none(settings: BeliefSettings, none: dict[str, Any]) -> BeliefSettings:

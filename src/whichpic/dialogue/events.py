@@ -63,6 +63,12 @@ class Said:
         """One sentence, or what was replied to a question."""
         return cls((Term(text=text),), asked)
 
+    @classmethod
+    def recorded(cls, turn: str) -> Said:
+        """A turn of a recorded dialogue: "question? reply", or a sentence of the user's own."""
+        asked, mark, words = turn.partition("?")
+        return cls.of(words.strip(), asked=f"{asked.strip()}?") if mark and words.strip() else cls.of(turn.strip())
+
     @property
     def text(self) -> str:
         """What was said for the picture, joined; negative terms are left out, for a sentence cannot carry them."""

@@ -6,7 +6,7 @@ than they began; sharpness by the coverage of the 90 % set; what answers are wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from whichpic.dialogue.constants import BeliefSettings
 from whichpic.dialogue.events import Answered, Record, Said
 from whichpic.dialogue.likelihood import answer_likelihood
 from whichpic.errors import ExtraMissing, QueryError
-from whichpic.evaluate.replaying import halves, replay
+from whichpic.evaluate.replaying import Told, halves, replay
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,6 +59,7 @@ def fitted(
     what: str = "both",
     harm: float = HARM,
     seed: int = 0,
+    told: Told | None = None,
 ) -> BeliefSettings:
     """The constants fitted on these dialogues: of texts, of answers, or of both. Raises QueryError, ExtraMissing."""
     if what not in ("texts", "answers", "both"):
@@ -67,7 +68,7 @@ def fitted(
     if what != "texts":
         settings = fit_answers(gallery, dialogues, settings)
     if what != "answers":
-        settings = fit_texts(gallery, dialogues, settings, harm=harm, seed=seed)
+        settings = fit_texts(gallery, dialogues, settings, harm=harm, seed=seed, told=told)
     return settings
 
 
@@ -79,14 +80,16 @@ def cross_fitted(
     what: str = "both",
     harm: float = HARM,
     seed: int = 0,
+    told: Told | None = None,
 ) -> Run:
     """All dialogues replayed with constants that were fitted on the half of the pictures that theirs is not in."""
     first, second = halves(dialogues, seed)
     by_id: dict[str, BeliefSettings] = {}
     for learn, read in ((first, second), (second, first)):
-        settings = fitted(gallery, learn, start, what=what, harm=harm, seed=seed)
+        settings = fitted(gallery, learn, start, what=what, harm=harm, seed=seed, told=told)
         by_id |= {dialogue.id: settings for dialogue in read}
-    return replay(gallery, dialogues, [by_id[dialogue.id] for dialogue in dialogues], name="cross-fitted")
+    settings_of = [by_id[dialogue.id] for dialogue in dialogues]
+    return replay(gallery, dialogues, settings_of, name="cross-fitted", told=told)
 
 
 def fit_texts(
@@ -96,7 +99,7 @@ def fit_texts(
     *,
     harm: float = HARM,
     seed: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
+    told: Told | None = None,
 ) -> BeliefSettings:
     """weights, reply_weights, kappa, reply_kappa, beta and reply_beta from what was said; the rest stays as in `start`.
 
@@ -105,7 +108,7 @@ def fit_texts(
     """
     if len(dialogues) < 20:
         raise QueryError(f"{len(dialogues)} dialogues are too few to fit anything on; give at least 20")
-    features = gather(gallery, dialogues, start, seed=seed, on_progress=on_progress)
+    features = gather(gallery, dialogues, start, seed=seed, told=told)
     fitted = _optimised(features, start, harm)
     return _sharpened(gallery, dialogues, fitted)
 
@@ -116,7 +119,7 @@ def gather(
     start: BeliefSettings,
     *,
     seed: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
+    told: Told | None = None,
 ) -> Features:
     """The features of the sentences; competitors are those that score best with the weights of `start`."""
     rng = np.random.default_rng(seed)
@@ -141,8 +144,8 @@ def gather(
                 kind = int(bool(event.asked))
                 (own, replies)[kind][row, turn:] += np.stack([z[name][chosen] for name in fields], axis=-1)
                 counts[kind, row, turn:] += 1
-        if on_progress is not None:
-            on_progress(row + 1, len(dialogues))
+        if told is not None:
+            told("hear", row + 1, len(dialogues))
     offset = np.zeros(shape[2])
     offset[1 + hard :] = np.log((gallery.n - 1 - hard) / max(easy, 1))
     return Features(fields, own, replies, counts[0], counts[1], offset)

@@ -15,7 +15,7 @@ import numpy as np
 from whichpic.dialogue.belief import believe
 from whichpic.dialogue.events import Answered, Event, Record, Said, question_from_json
 from whichpic.errors import QueryError, SessionError
-from whichpic.evaluate.ranks import Ranks
+from whichpic.evaluate.ranks import Ranks, count_ranks
 from whichpic.evaluate.run import Run
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from whichpic.types import Encoder, Floats, Sight
 
 
+Told = Callable[[str, int, int], None]
+"""Hears what is being done, how many dialogues are done, and of how many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """One dialogue as its events, a list for each turn, and the picture that was meant."""
@@ -34,12 +38,6 @@ class Heard:
     id: str
     target: str
     turns: tuple[tuple[Event, ...], ...]
-
-
-def heard_of(text: str) -> Said:
-    """A recorded turn as an event: a question with what was replied to it, or words of the user's own."""
-    asked, mark, words = text.partition("?")
-    return Said.of(words.strip(), asked=f"{asked.strip()}?") if mark and words.strip() else Said.of(text.strip())
 
 
 def read_heard(path: Path, gallery: Gallery, *, own_words: bool = False) -> list[Heard]:
@@ -56,7 +54,7 @@ def read_heard(path: Path, gallery: Gallery, *, own_words: bool = False) -> list
         found = [_ours(dialogue) for dialogue in dialogues]
     except SessionError:
         texts = by_picture(gallery, read_texts(path))
-        event = Said.of if own_words else heard_of
+        event = Said.of if own_words else Said.recorded
         found = [
             Heard(target, target, tuple((event(text),) for text in said if text.strip()))
             for target, said in sorted(texts.items())
@@ -71,7 +69,7 @@ def _ours(dialogue: Dialogue) -> Heard:
     turns: list[tuple[Event, ...]] = []
     for turn in dialogue.turns:
         if turn.question is None:
-            turns.append((heard_of(turn.text),))
+            turns.append((Said.recorded(turn.text),))
             continue
         answered = Answered(question_from_json(turn.question), turn.option, turn.words)
         turns.append((answered, Said.of(turn.words)) if turn.words else (answered,))
@@ -94,7 +92,7 @@ def replay(
     settings: BeliefSettings | Sequence[BeliefSettings],
     *,
     name: str = "replay",
-    on_progress: Callable[[int, int], None] | None = None,
+    told: Told | None = None,
 ) -> Run:
     """The belief after every turn of every dialogue, as a Run. settings: one for all, or one for each dialogue.
 
@@ -114,14 +112,14 @@ def replay(
             if turn < len(dialogue.turns):
                 records += (Record(len(records) + k, event) for k, event in enumerate(dialogue.turns[turn]))
                 belief = believe(gallery, records, own)
-                log, credible = belief.log, belief.credible(0.9)
-                places[-1].append((int((log > log[target]).sum()), int((log == log[target]).sum()) - 1))
+                credible = belief.credible(0.9)
+                places[-1].append(count_ranks(belief.log, target))
                 now = (float(belief.p.max()), belief.fits, belief.fits_without(target))
                 inside = bool((credible == target).any())
             confidence[row, turn], fits[row, turn], absent[row, turn] = now
             size[row, turn], held[row, turn] = len(credible), inside
-        if on_progress is not None:
-            on_progress(row + 1, len(dialogues))
+        if told is not None:
+            told("read", row + 1, len(dialogues))
     ids = [dialogue.id for dialogue in dialogues]
     return Run(
         name=name,

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None] | None
 
-FIELDS = ("pictures", "caption_words", "caption_vectors")
 _BATCH = 64  # texts encoded at a time
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from whichpic.dialogue.events import Question
+from whichpic.dialogue.events import Question, Said
 from whichpic.dialogue.likelihood import answer_likelihood
 from whichpic.dialogue.phrases import NOT_SURE
 from whichpic.dialogue.session import LEAST_GAIN, Session
@@ -244,9 +244,9 @@ def _heard(session: Session, question: Question, reply: Reply) -> None:
 
 def _replayed(session: Session, said: str) -> None:
     """One recorded turn, as the session hears it: a question with what was replied to it, or words of the user's own."""
-    asked, mark, words = said.partition("?")
-    if mark and words.strip():
-        session.reply(f"{asked.strip()}?", words)
+    turn = Said.recorded(said)
+    if turn.asked:
+        session.reply(turn.asked, turn.terms[0].text)
     else:
         session.say(said)
 
