@@ -11,6 +11,8 @@ A message names the thing, says what was expected and what to do about it.
     ├── EncoderError      an encoder that is unknown, or does not fit the album's vectors
     ├── QueryError        a query or a filter that makes no sense
     ├── SessionError      a session that cannot be read, or an event that does not fit its state
+    ├── ChatError         a model that did not answer, or not as asked; `reason` says which
+    ├── ChatPending       a reply that a batch file has not brought yet
     └── ExtraMissing      a part of whichpic that is installed separately
 """
 
@@ -51,6 +53,29 @@ class QueryError(WhichpicError):
 
 class SessionError(WhichpicError):
     """A session that cannot be read, or an event that does not fit its state."""
+
+
+class ChatError(WhichpicError):
+    """A model that did not answer, or not as asked. A session goes on without it, and says so.
+
+    reason: timeout, rate limit, server, unreachable, refused (key or permission), not json, empty, cut (a stream that
+    ended early), schema, too long (the prompt), unsupported, asked wrongly, cancelled.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    @property
+    def again(self) -> bool:
+        """Whether the same request may succeed a little later."""
+        return self.reason in ("timeout", "rate limit", "server", "unreachable", "cut", "empty", "not json")
+
+
+class ChatPending(WhichpicError):
+    """A reply that a batch file has not brought yet. Not a fault: the work stops here and goes on when it has."""
+
+    exit_code = 4
 
 
 class ExtraMissing(WhichpicError):

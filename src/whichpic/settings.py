@@ -6,7 +6,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -34,6 +34,14 @@ class Settings(BaseSettings):
     """Language of questions: auto (that of what was said), en or zh."""
     belief: Path | None = None
     """Constants of the belief, a file of `whichpic fit`; None: those that come with whichpic."""
+    chat: str = ""
+    """The model to talk with, as --chat: a URL, preset:model, a folder of weights, a hub id; "": none."""
+    chat_key: SecretStr | None = None
+    """The key of the chat server; the usual OPENAI_API_KEY and DASHSCOPE_API_KEY are read by their presets."""
+    deadline: float = 30.0
+    """Seconds that a turn waits for models before it goes on without them."""
+    prompts: Path | None = None
+    """A folder with prompts of yours, en/NAME.txt and zh/NAME.txt, that go before those of whichpic."""
     max_pixels: int = 50_000_000
     """A picture that would have more pixels than this once decoded (large JPEGs are decoded smaller) is refused."""
     hub: str = "huggingface"

@@ -155,14 +155,32 @@ _KINDS: dict[str, type[Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """What models said after an event, and was used. It comes later than the event, since no list waits for a model.
+
+    of: number of the record it belongs to. rewritten: all that was said so far as one sentence. captions: (picture id,
+    caption) of pictures that were liked. reranked: (picture id, probability that it fits) of pictures that were looked at.
+    """
+
+    of: int
+    rewritten: str = ""
+    captions: tuple[tuple[str, str], ...] = ()
+    reranked: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
-    """An event with what belongs beside it: its number, the time (UTC, ISO), what was on the screen, model outputs."""
+    """An event with what belongs beside it: its number, the time (UTC, ISO), what was on the screen, model outputs.
+
+    A record whose event is a Noted is a line of its own in the file; `effective` lays it beside the event it is of.
+    """
 
     n: int
-    event: Event | Undo
+    event: Event | Undo | Noted
     shown: tuple[str, ...] = ()
     at: str = ""
     rewritten: str = ""
+    noted: Noted | None = None
 
 
 def effective(records: Sequence[Record]) -> list[Record]:

@@ -27,6 +27,7 @@ from whichpic.dialogue.events import (
     Event,
     Filtered,
     Marked,
+    Noted,
     Question,
     Record,
     Said,
@@ -186,7 +187,7 @@ class Session:
     @property
     def events(self) -> list[Event]:
         """The events that still count, in their order."""
-        return [record.event for record in effective(self.records) if not isinstance(record.event, Undo)]
+        return [record.event for record in effective(self.records) if not isinstance(record.event, Undo | Noted)]
 
     @property
     def chosen(self) -> str | None:
