@@ -17,14 +17,60 @@ if TYPE_CHECKING:
 
 __all__ = ["Choices", "Decoding", "Message", "Reply", "Usage", "open_chat"]
 
+_NAMES = (
+    "a URL (http://host:8000/v1#model), openai:MODEL, dashscope:MODEL, vllm:MODEL, ollama:MODEL, llamacpp:, "
+    "batch:FOLDER, a folder of weights, or the id of a model on the hub"
+)
+_LOCAL_ONLY = {"adapter": "--adapter", "precision": "--precision", "allow_code": "--allow-code"}
+
 
 def open_chat(name: str, *, cache: str | Path | None = None, **options: Any) -> Chat:
     """The Chat of a name; nothing is loaded or asked before its first call.
 
     http://host:port/v1 or http://host:port/v1#model: an OpenAI-compatible server; openai:MODEL, dashscope:MODEL,
     vllm:MODEL, ollama:MODEL, llamacpp:MODEL (MODEL may be empty where the server has one): the same with its usual address;
-    batch:FOLDER: requests into a file, replies out of another; anything else: a folder of weights, or the id of a model on
-    the hub, for transformers. cache: a folder where replies are kept. options go to the kind: `chat.remote.Remote`,
-    `chat.local.open_local` (precision, adapter, allow_code, ...). Raises ChatError and ExtraMissing.
+    vllm:http://host:port/v1#model: a preset at another address; batch:FOLDER or batch:FOLDER#model: requests into a file,
+    replies out of another; anything else: a folder of weights, or the id of a model on the hub, for transformers.
+
+    cache: a folder where replies are kept. options go to the kind: `chat.remote.Remote` (key, deadline, retries, ...),
+    `chat.batch.Batch`, `chat.local.open_local` (precision, adapter, allow_code, ...). Raises ChatError and ExtraMissing.
     """
-    raise ChatError("unsupported", f"no chat is called '{name}'")
+    name = name.strip()
+    kind, _, rest = name.partition(":")
+    if not name:
+        raise ChatError("asked wrongly", f"no chat is named; expected {_NAMES}")
+    match kind.lower():
+        case "batch":
+            from whichpic.chat.batch import Batch
+
+            folder, _, model = rest.partition("#")
+            _no_local(name, options)
+            return Batch(folder, model=model, **options)
+        case "http" | "https":
+            from whichpic.chat.remote import Remote
+
+            address, _, model = name.partition("#")
+            _no_local(name, options)
+            chat: Chat = Remote(address, model=model, **options)
+        case "openai" | "dashscope" | "vllm" | "ollama" | "llamacpp":
+            from whichpic.chat.remote import Remote
+
+            there = rest.lower().startswith(("http://", "https://"))
+            address, _, model = rest.partition("#") if there else ("", "", rest)
+            _no_local(name, options)
+            chat = Remote(address, model=model, preset=kind.lower(), **options)
+        case _:
+            from whichpic.chat.local import open_local
+
+            chat = open_local(name, **options)
+    if cache is None:
+        return chat
+    from whichpic.chat.cache import Cached
+
+    return Cached(chat, cache)
+
+
+def _no_local(name: str, options: dict[str, Any]) -> None:
+    for option, said in _LOCAL_ONLY.items():
+        if option in options:
+            raise ChatError("asked wrongly", f"{said} is for weights in this process; {name} runs elsewhere")

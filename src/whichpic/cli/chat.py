@@ -1,0 +1,58 @@
+"""The options of every command that talks with a model, and the one way to open it. Called by cli only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from whichpic.chat.base import Chat
+
+ChatOption = Annotated[
+    str,
+    typer.Option(
+        "--chat",
+        envvar="WHICHPIC_CHAT",
+        help="The model: a URL, openai:, dashscope:, vllm:, ollama: or llamacpp:MODEL, batch:FOLDER, a folder of weights, "
+        "a hub id; or none.",
+    ),
+]
+ChatCacheOption = Annotated[
+    Path | None, typer.Option("--chat-cache", help="A folder where replies are kept: nothing is asked twice.")
+]
+AdapterOption = Annotated[
+    Path | None, typer.Option("--adapter", help="A LoRA adapter to lay over weights in this process.")
+]
+PrecisionOption = Annotated[
+    str, typer.Option("--precision", help="Of weights in this process: auto, fp32, bf16, fp16, int8 or int4.")
+]
+AllowCodeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--allow-code",
+        metavar="REVISION",
+        help="Run the Python code that comes with the weights, of this revision only.",
+    ),
+]
+
+
+def opened_chat(
+    name: str,
+    *,
+    cache: Path | None = None,
+    adapter: Path | None = None,
+    precision: str = "auto",
+    allow_code: str | None = None,
+) -> Chat | None:
+    """The Chat of --chat; None where there is none, or where it is "none". Raises ChatError and ExtraMissing.
+
+    Of the options, those that were not given are not passed on: a server knows nothing of a precision.
+    """
+    if name.strip().casefold() in ("", "none"):
+        return None
+    from whichpic.chat import open_chat
+
+    given = {"adapter": adapter, "precision": None if precision == "auto" else precision, "allow_code": allow_code}
+    return open_chat(name, cache=cache, **{key: value for key, value in given.items() if value is not None})
