@@ -168,9 +168,14 @@ class Album:
         return by_path.get(name.replace("\\", "/"))
 
     def session(self, resume: str | Path | None = None, *, keep: bool = True, **options: Any) -> Session:
-        """A new session, or one that was kept: by its id, or by the path of its file."""
+        """A new session, or one that was kept: by its id, or by the path of its file; options are `Session`'s.
+
+        With `chat=whichpic.chat.open_chat(...)`, `session.refine()` asks that model for what it can add to the last event.
+        """
         from whichpic.dialogue import Session
 
+        if not self.store.captions_only:
+            options.setdefault("pictures", self.store.image)
         folder = self.store.sessions if keep else None
         if resume is None:
             return Session(self.gallery, folder=folder, **options)

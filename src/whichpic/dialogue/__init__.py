@@ -3,7 +3,8 @@
 from whichpic.dialogue.belief import Belief, believe
 from whichpic.dialogue.constants import BeliefSettings
 from whichpic.dialogue.events import Answered, Chosen, Event, Filtered, Marked, Option, Question, Said, Term
-from whichpic.dialogue.session import Session, Shown
+from whichpic.dialogue.session import Session
+from whichpic.dialogue.showing import Shown
 
 __all__ = [
     "Answered",

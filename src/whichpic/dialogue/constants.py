@@ -13,9 +13,10 @@ from typing import Any
 from whichpic.errors import SessionError
 from whichpic.settings import settings as user_settings
 
-_TABLES = ("weights", "reply_weights", "eps", "answerable")
-_SHARES = ("eps", "answerable", "silent", "certain", "alpha")
-_POSITIVE = ("beta", "kappa", "reply_beta", "reply_kappa", "clip", "ceiling", "scale")
+REWRITERS = ("join", "reconstruct", "expand", "slerp")
+_TABLES = ("weights", "reply_weights", "eps", "answerable", "alphas")
+_SHARES = ("eps", "answerable", "silent", "certain", "alpha", "alphas")
+_POSITIVE = ("beta", "kappa", "reply_beta", "reply_kappa", "clip", "ceiling", "scale", "rerank")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class BeliefSettings:
     weights: of the fields, for what the user says; reply_weights: for what the user answers in words to a question that
     was put in words. kappa, reply_kappa: S sentences together count S / (1 + kappa (S - 1)), for what is said later is
     not independent. beta: sharpness of all evidence of texts; reply_beta: what is left of it once there are replies,
-    which overlap with what was said. alpha: share of the rewritten sentence. clip: no sentence counts for less than
+    which overlap with what was said. rewriter: what folds all that was said into one sentence; alpha: the share of that
+    sentence where it is `join`'s, alphas: where it is another's, and that of a liked picture's caption ("caption"). rerank:
+    weight of what a model said of the pictures that it looked at. clip: no sentence counts for less than
     -clip, and past +ceiling only its logarithm counts: a word that one caption in 100,000 has would otherwise outweigh
     all that is said later. eps: how often an answer is wrong, per source. silent, certain: probability of a "yes" where
     a detector saw nothing, and where it was sure. scale: sharpness of picture choices and of encoder answers, in standard
@@ -41,11 +44,16 @@ class BeliefSettings:
     kappa: float = 0.15
     reply_beta: float = 1.0
     reply_kappa: float = 0.5
+    rewriter: str = "join"
     alpha: float = 0.0
+    alphas: dict[str, float] = field(
+        default_factory=lambda: {"reconstruct": 0.5, "expand": 0.3, "slerp": 0.5, "caption": 0.2}
+    )
+    rerank: float = 1.0
     clip: float = 2.5
     ceiling: float = 10.0
     eps: dict[str, float] = field(
-        default_factory=lambda: {"facts": 0.08, "encoder": 0.2, "pick": 0.15, "mark": 0.15, "names": 0.1}
+        default_factory=lambda: {"facts": 0.08, "encoder": 0.2, "pick": 0.15, "mark": 0.15, "names": 0.1, "chat": 0.2}
     )
     silent: float = 0.08
     certain: float = 0.97
@@ -71,6 +79,7 @@ class BeliefSettings:
             "around": 0.65,
             "background": 0.45,
             "detail": 0.55,
+            "asked": 0.7,
         }
     )
     none_fits: float | None = None
@@ -111,6 +120,8 @@ class BeliefSettings:
         """Settings as they were written. Raises SessionError where a name is unknown or a value makes no sense."""
         try:
             settings = cls(**plain)
+            if settings.rewriter not in REWRITERS:
+                raise TypeError(f"no rewriter is called {settings.rewriter!r}; there are {', '.join(REWRITERS)}")
             odd = [name for name in _TABLES if not isinstance(getattr(settings, name), dict)]
             if odd:
                 raise TypeError(f"{odd[0]} is a table")
@@ -120,7 +131,7 @@ class BeliefSettings:
         except (TypeError, AttributeError) as error:
             raise SessionError(f"the belief settings are not those of this version: {error}") from None
         for name, value in flat.items():
-            if name == "none_fits" and value is None:
+            if (name == "none_fits" and value is None) or name == "rewriter":
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise SessionError(f"the belief's {name} is {value!r}; expected a finite number")

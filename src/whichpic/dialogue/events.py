@@ -1,15 +1,15 @@
 """What a user can do in a session, as values, and their form in a session file. Called by belief, session and simulate.
 
 A session file is JSON lines: the header first, then one record per line. A record is {"n", "at", "shown", "event"} and,
-where a model's output was used, that output too ("rewritten"), so that replaying needs no model. An Undo is a record of
-its own: nothing is ever taken out of the file.
+where sentences were joined, the joined one ("rewritten"). What a model said and was used is a record of its own, a Noted,
+so that replaying needs no model. An Undo is a record of its own, too: nothing is ever taken out of the file.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,8 +88,8 @@ class Option:
 class Question:
     """A question, its options, the attribute and thing it is about, and where it came from.
 
-    `source` says what scores the answers (facts, encoder, pick); `asker` who proposed it. `pictures` are those that it
-    shows, for a pick.
+    `source` says what scores the answers (facts, encoder, pick, chat); `asker` who proposed it. `pictures` are those that
+    it shows, for a pick. told: (picture id, p of every option) as a model judged them before it was asked.
     """
 
     text: str
@@ -99,11 +99,13 @@ class Question:
     source: str = "facts"
     asker: str = "facts"
     pictures: tuple[str, ...] = ()
+    told: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     @property
     def key(self) -> tuple[str, ...]:
         """What makes two questions the same question, whatever their wording or language."""
-        return (self.attribute, self.about, *sorted(option.value for option in self.options if self.source == "pick"))
+        pictures = sorted(option.value for option in self.options if self.source == "pick")
+        return (self.attribute, self.about, *pictures, *([self.text.casefold()] if self.attribute == "asked" else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +145,6 @@ class Undo:
     """The last event that still counted no longer does."""
 
 
-Event = Said | Answered | Marked | Chosen | Filtered
-_KINDS: dict[str, type[Any]] = {
-    "said": Said,
-    "answered": Answered,
-    "marked": Marked,
-    "chosen": Chosen,
-    "filtered": Filtered,
-    "undo": Undo,
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Noted:
     """What models said after an event, and was used. It comes later than the event, since no list waits for a model.
@@ -166,6 +157,18 @@ class Noted:
     rewritten: str = ""
     captions: tuple[tuple[str, str], ...] = ()
     reranked: tuple[tuple[str, float], ...] = ()
+
+
+Event = Said | Answered | Marked | Chosen | Filtered
+_KINDS: dict[str, type[Any]] = {
+    "said": Said,
+    "answered": Answered,
+    "marked": Marked,
+    "chosen": Chosen,
+    "filtered": Filtered,
+    "undo": Undo,
+    "noted": Noted,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +187,29 @@ class Record:
 
 
 def effective(records: Sequence[Record]) -> list[Record]:
-    """The records that still count, after every Undo has taken out the one before it."""
+    """The records that still count, after every Undo has taken out the one before it.
+
+    A Noted is laid beside the record that it is of (`Record.noted`; of several, what each has), and goes with it.
+    """
     left: list[Record] = []
     for record in records:
-        if not isinstance(record.event, Undo):
+        if isinstance(record.event, Noted):
+            note = record.event
+            at = next((k for k in range(len(left) - 1, -1, -1) if left[k].n == note.of), None)
+            if at is not None:
+                before = left[at].noted
+                left[at] = replace(left[at], noted=note if before is None else _both(before, note))
+        elif not isinstance(record.event, Undo):
             left.append(record)
         elif left:
             left.pop()
     return left
+
+
+def _both(before: Noted, after: Noted) -> Noted:
+    """Two notes of one event as one: what the later one has goes before."""
+    told = {field.name: getattr(after, field.name) for field in fields(Noted) if getattr(after, field.name)}
+    return replace(before, **{**told, "of": after.of})
 
 
 def to_json(record: Record) -> dict[str, Any]:
@@ -201,7 +219,7 @@ def to_json(record: Record) -> dict[str, Any]:
     plain = {"n": record.n, "at": record.at, "event": {"kind": kind, **body}}
     if record.shown:
         plain["shown"] = list(record.shown)
-    if record.rewritten:
+    if record.rewritten and not isinstance(record.event, Noted):
         plain["rewritten"] = record.rewritten
     return plain
 
@@ -235,6 +253,8 @@ def _typed(kind: str, body: dict[str, Any]) -> dict[str, Any]:
         body.setdefault("option", None)
         if not isinstance(body["option"], int | None):
             raise ValueError("an option is a position or null")
+    elif kind == "noted":
+        body = _noted(body)
     else:
         body = {name: tuple(value) if isinstance(value, list) else value for name, value in body.items()}
         if kind == "marked":
@@ -242,12 +262,24 @@ def _typed(kind: str, body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
+def _noted(body: Mapping[str, Any]) -> dict[str, Any]:
+    captions = tuple((str(picture), str(text)) for picture, text in body.get("captions", ()))
+    reranked = tuple((str(picture), float(p)) for picture, p in body.get("reranked", ()))
+    if not all(0 <= p <= 1 for _, p in reranked):
+        raise ValueError("a probability is a number from 0 to 1")
+    odd = set(body) - {"of", "rewritten", "captions", "reranked"}
+    if odd or not isinstance(body["of"], int) or not isinstance(body.get("rewritten", ""), str):
+        raise ValueError("a note has the number of its event, a sentence, captions and probabilities")
+    return {**body, "captions": captions, "reranked": reranked}
+
+
 def question_from_json(plain: Mapping[str, Any]) -> Question:
     """The question of plain JSON values, as in a record."""
-    fields = dict(plain)
-    fields["options"] = tuple(Option(**option) for option in fields.get("options", ()))
-    fields["pictures"] = tuple(fields.get("pictures", ()))
-    return Question(**fields)
+    given = dict(plain)
+    given["options"] = tuple(Option(**option) for option in given.get("options", ()))
+    given["pictures"] = tuple(given.get("pictures", ()))
+    given["told"] = tuple((str(picture), tuple(float(each) for each in p)) for picture, p in given.get("told", ()))
+    return Question(**given)
 
 
 def _pruned(value: Any) -> Any:

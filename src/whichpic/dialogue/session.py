@@ -6,18 +6,16 @@ appended to the session's file, and on the disk, before the call returns.
 
 from __future__ import annotations
 
-import math
 import secrets
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whichpic.dialogue.asking import askers
+from whichpic.dialogue.asking import Asker, askers
 from whichpic.dialogue.belief import Belief, believe
 from whichpic.dialogue.choosing import chooser
 from whichpic.dialogue.constants import BeliefSettings
@@ -38,44 +36,20 @@ from whichpic.dialogue.events import (
 )
 from whichpic.dialogue.keeping import FORMAT, read_session, write_lines
 from whichpic.dialogue.phrases import read
+from whichpic.dialogue.refining import Models
 from whichpic.dialogue.rewriting import join
+from whichpic.dialogue.showing import Reason, Shown, listed, reasons
 from whichpic.errors import SessionError
+from whichpic.settings import settings as user_settings
 from whichpic.words import has_cjk
 
 if TYPE_CHECKING:
+    from whichpic.chat.base import Chat
+    from whichpic.dialogue.refining import Opener
     from whichpic.search.gallery import Gallery
-    from whichpic.types import Picture
 
 LEAST_GAIN = 0.01
 """A question that is worth less (in nats, discounted) is not asked, unless a session says otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One picture of the current list. `p` is its probability, `alike` the near-duplicates that it stands for."""
-
-    rank: int
-    picture: Picture
-    p: float
-    alike: tuple[Picture, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """What one event does for a picture, in nats above (or below) the average picture."""
-
-    n: int
-    what: str
-    value: float
-
-    @property
-    def sign(self) -> str:
-        """`+ strong`, `+ weak`, `- against`, or `. neutral`."""
-        if self.value > 1.0:
-            return "+ strong"
-        if self.value > 0.1:
-            return "+ weak"
-        return "- against" if self.value < -0.1 else ". neutral"
 
 
 class Session:
@@ -93,16 +67,37 @@ class Session:
         name: str = "",
         seed: int = 0,
         least_gain: float = LEAST_GAIN,
+        chat: Chat | None = None,
+        rewriter: str = "",
+        rerank: int = 0,
+        feedback: bool = True,
+        sampler: str = "cluster",
+        deadline: float | None = None,
+        pictures: Opener | None = None,
     ) -> None:
+        """chat: what rewrites, captions, looks and asks; without one all of it is done without a model.
+
+        rewriter: join, reconstruct, expand or slerp; "" is that of the settings. rerank: how many of the best pictures the
+        chat looks at after an event. feedback: liked pictures are captioned. sampler: how askers pick the pictures they
+        look at. deadline: seconds that a turn waits for models, `settings().deadline` where None. pictures: opens a picture
+        by its id; without it nothing is looked at. Raises QueryError for a name that there is not.
+        """
         self.gallery = gallery
         self.settings = settings or BeliefSettings.fitted(gallery.encoder.id)
+        if rewriter and rewriter != self.settings.rewriter:
+            self.settings = BeliefSettings.of({"rewriter": rewriter}, usual=self.settings)
         self.records: list[Record] = []
         self.id = name or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         self.folder = folder
         self.asker, self.choose_by, self.language = asker, choose_by, language
         self.seed, self.least_gain = seed, least_gain  # of the choosers `random` and `eig`
-        askers(asker), chooser(choose_by)  # a wrong name is an error now and not at the first question
+        self.models = Models(
+            chat=chat, rerank=rerank, feedback=feedback, sampler=sampler, pictures=pictures,
+            seconds=user_settings().deadline if deadline is None else deadline,
+        )  # fmt: skip
+        self._askers(), chooser(choose_by)  # a wrong name is an error now and not at the first question
         self.note = ""
+        self.trouble = ""
         self._belief: Belief | None = None
         self._questions: list[Question] | None = None
         self._shown_last: tuple[str, ...] = ()
@@ -182,6 +177,14 @@ class Session:
             raise SessionError("there is nothing to undo")
         self._add(Undo())
 
+    def refine(self, deadline: float | None = None) -> bool:
+        """Ask the chat for what it can add to the last event: a sentence, captions of liked pictures, looks at the best.
+
+        What it said is recorded as one Noted. True where the list may have changed. A ChatError is told in `trouble`, and
+        the turn goes on without; ChatPending goes up. deadline: seconds for all of it; None is what the turn has left.
+        """
+        return False
+
     # ---- what follows
 
     @property
@@ -209,22 +212,7 @@ class Session:
         """
         if k < 1:
             raise SessionError(f"a list has at least one picture, not {k}")
-        groups = self.gallery.groups
-        taken: dict[int, list[int]] = {}
-        depth = 4 * k
-        while True:
-            best = self.belief.best(depth)
-            taken.clear()
-            for position in best.tolist():
-                taken.setdefault(int(groups[position]), []).append(position)
-            if len(taken) >= k + 1 or len(best) < depth:
-                break
-            depth *= 4
-        shown = []
-        for rank, members in enumerate(list(taken.values())[:k], start=1):
-            pictures = [self.gallery.pictures[position] for position in members]
-            probability = float(self.belief.p[members].sum())
-            shown.append(Shown(rank, pictures[0], probability, tuple(pictures[1:])))
+        shown = listed(self.gallery, self.belief, k)
         self._shown_last = tuple(each.picture.id for each in shown)
         return shown
 
@@ -261,15 +249,7 @@ class Session:
         """
         if picture not in self.gallery.positions:
             raise SessionError(f"the album has no picture {picture}")
-        position = self.gallery.positions[picture]
-        mask = self.belief.mask if self.belief.mask.any() else np.ones_like(self.belief.mask)
-        reasons = []
-        if not self.belief.mask[position]:
-            reasons.append(Reason(-1, "the filters leave it out", -math.inf))
-        for part in self.belief.parts:
-            what = {"denied": f"no {part.what}", "together": f"all together: {part.what}"}.get(part.kind, part.what)
-            reasons.append(Reason(part.n, what, float(part.values[position] - part.values[mask].mean())))
-        return reasons
+        return reasons(self.belief, self.gallery.positions[picture])
 
     # ---- keeping
 
@@ -280,8 +260,11 @@ class Session:
 
     def branch(self) -> Session:
         """A copy that goes on by itself."""
+        models = self.models
         twin = Session(self.gallery, folder=self.folder, settings=self.settings, asker=self.asker, choose_by=self.choose_by,
-                       language=self.language, seed=self.seed, least_gain=self.least_gain)  # fmt: skip
+                       language=self.language, seed=self.seed, least_gain=self.least_gain, chat=models.chat,
+                       rerank=models.rerank, feedback=models.feedback, sampler=models.sampler, deadline=models.seconds,
+                       pictures=models.pictures)  # fmt: skip
         twin.records = list(self.records)
         if twin.path is not None and self.records:
             write_lines(twin.path, [twin._header(), *(to_json(record) for record in twin.records)])
@@ -341,10 +324,13 @@ class Session:
         before = [each.text for each in self.events if isinstance(each, Said)]
         return join([*before, event.text]) if before else ""
 
+    def _askers(self, **options: Any) -> tuple[Asker, ...]:
+        return askers(self.asker, **options)
+
     def _ranked_questions(self) -> list[Question]:
         language = self.language_now
         records = effective(self.records)
-        proposed = [q for propose in askers(self.asker) for q in propose(self.gallery, self.belief, records, language)]
+        proposed = [q for propose in self._askers() for q in propose(self.gallery, self.belief, records, language)]
         if not proposed or self.belief.mask.sum() < 2:
             return []
         scores = chooser(self.choose_by, seed=self.seed)(self.gallery, self.belief, proposed, self.settings)
