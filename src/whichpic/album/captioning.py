@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, TypeVar
 from whichpic.album import catalogue, vectors
 from whichpic.album.captions import CaptionFile, attach, find_caption_files, read_spoken
 from whichpic.album.datasets import Reading, companion_of, read_dataset
+from whichpic.album.described import NAME as DESCRIBED
+from whichpic.album.described import read_described, spoken
 from whichpic.errors import CaptionError, EncoderError
 from whichpic.types import Encoder, Picture
 
@@ -40,11 +42,14 @@ T = TypeVar("T")
 _Source = tuple[int, int, str | None, str | None, int, int]
 
 
-def update_captions(connection: sqlite3.Connection, root: Path, named: Sequence[CaptionFile]) -> None:
+def update_captions(
+    connection: sqlite3.Connection, root: Path, named: Sequence[CaptionFile], *, home: Path | None = None
+) -> None:
     """Attach what the captions files say now. Nothing is read if neither they nor the album's files have changed.
 
     named: files that the user names in this run; they are remembered. Raises CaptionError only for those: a file that
     was found, or was named in an earlier run, is reported with a reason instead.
+    home: the store, where captions that a model described lie; they stand after those of all files.
     """
     files_version = int(catalogue.meta(connection, "files", "0"))
     known: dict[Path, _Source] = {
@@ -58,6 +63,9 @@ def update_captions(connection: sqlite3.Connection, root: Path, named: Sequence[
     strict = {Path(os.path.realpath(file.path)): file for file in named}
     wanted |= {path: CaptionFile(path, file.image_column, file.caption_column) for path, file in strict.items()}
     remembered = {path for path, source in known.items() if source[4]} | set(strict)
+    described = Path() if home is None else home / DESCRIBED
+    if described.is_file():
+        wanted[described] = CaptionFile(described)
     now = {path: _source(file, path in remembered, files_version) for path, file in wanted.items()}
     if now == known:
         return
@@ -65,22 +73,26 @@ def update_captions(connection: sqlite3.Connection, root: Path, named: Sequence[
     texts: dict[tuple[str, str], int] = {}
     stated: dict[str, str] = {}
     reasons: dict[Path, list[str]] = {}
-    for path, file in sorted(wanted.items()):
+    for path, file in sorted(item for item in wanted.items() if item[0] != described):
         try:
-            spoken = read_spoken(file, ids)
+            read = read_spoken(file, ids)
         except CaptionError as error:
             if path in strict:
                 raise
             reasons[path] = [str(error)]
             continue
-        attached, reasons[path] = attach(spoken.captions, ids, root)
-        named_facts = [(name, catalogue.facts_text(facts)) for name, facts in spoken.facts.items()]
+        attached, reasons[path] = attach(read.captions, ids, root)
+        named_facts = [(name, catalogue.facts_text(facts)) for name, facts in read.facts.items()]
         known_facts, unknown = attach(named_facts, ids, root)
         stated |= dict(known_facts)
         reasons[path] = list(dict.fromkeys([*reasons[path], *unknown]))
         if not (attached or known_facts) and path not in remembered and not path.is_relative_to(root):
             reasons[path] = []  # a neighbour's captions, which nobody meant for this album
         for pair in attached:
+            texts.setdefault(pair, len(texts))
+    if described in wanted:
+        pairs, reasons[described] = _described(described, set(ids.values()))
+        for pair in pairs:
             texts.setdefault(pair, len(texts))
     with catalogue.transaction(connection):
         _write(connection, texts)
@@ -90,6 +102,14 @@ def update_captions(connection: sqlite3.Connection, root: Path, named: Sequence[
             "INSERT INTO caption_files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [(_key(path), *source, _stored(reasons[path])) for path, source in now.items()],
         )
+
+
+def _described(path: Path, pictures: set[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """What a model described of the album's pictures, or why that cannot be read."""
+    try:
+        return [pair for pair in spoken(read_described(path)) if pair[0] in pictures], []
+    except CaptionError as error:
+        return [], [str(error)]
 
 
 def update_dataset(connection: sqlite3.Connection, path: Path, given: Reading) -> Counter[str]:

@@ -143,7 +143,7 @@ class _Run:
         if not stopped:
             with catalogue.clear_errors(home):
                 plan.finish(connection, decoder_id())
-                update_captions(connection, self.store.root, captions)
+                update_captions(connection, self.store.root, captions, home=home)
             encode_captions(connection, home, self.encoder, self._told_captions)
             stopped = self._stops()
             self._compact()

@@ -218,13 +218,14 @@ def _move(present: Path | None, place: Path, *, keep: bool = False) -> None:
 def _clear(home: Path) -> None:
     """Delete a store that was moved, and nothing else: the user may have named a folder that holds other things."""
     from whichpic.album import catalogue, lock, vectors
+    from whichpic.album.described import NAME as DESCRIBED
 
     for path in vectors.files_in(home):
         path.unlink(missing_ok=True)
     for path in (*(home / "thumbs").glob("??/*-*.jpg"), *(home / "sessions").glob("*.jsonl")):
         if path.suffix == ".jsonl" or re.fullmatch(r"[0-9a-f]{32}-\d+\.jpg", path.name):
             path.unlink(missing_ok=True)
-    for name in (catalogue.NAME, f"{catalogue.NAME}-wal", f"{catalogue.NAME}-shm", lock.NAME):
+    for name in (DESCRIBED, catalogue.NAME, f"{catalogue.NAME}-wal", f"{catalogue.NAME}-shm", lock.NAME):
         (home / name).unlink(missing_ok=True)
     inner = (*reversed(vectors.folders(home)), *(home / "thumbs").glob("??"))
     for folder in (*inner, home / "thumbs", home / "sessions", home):
@@ -233,12 +234,14 @@ def _clear(home: Path) -> None:
 
 
 def _copy(present: Path, place: Path) -> None:
-    """Copy vectors, sessions and catalogue, without their permissions: the old place may have been read-only."""
+    """Copy all but the thumbnails, without their permissions: the old place may have been read-only."""
     from whichpic.album.catalogue import NAME, clear_errors, copy
+    from whichpic.album.described import NAME as DESCRIBED
     from whichpic.album.vectors import files_in
 
     with clear_errors(place):
-        for path in files_in(present) + sorted((present / "sessions").glob("*.jsonl")):
+        written = [*sorted((present / "sessions").glob("*.jsonl")), *present.glob(DESCRIBED)]
+        for path in files_in(present) + written:
             target = place / path.relative_to(present)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)

@@ -7,7 +7,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from whichpic.cli import demo, find, fit, index, models, report, scenes, score, simulate, talk, told
+from whichpic.cli import (
+    ask,
+    demo,
+    describe,
+    find,
+    fit,
+    index,
+    models,
+    prompts,
+    report,
+    scenes,
+    score,
+    simulate,
+    talk,
+    told,
+)
 
 
 class _Commands(TyperGroup):
@@ -32,6 +47,9 @@ app.command("find")(find.find)
 app.command("talk")(talk.talk)
 app.command("facts")(find.facts)
 app.command("show")(index.show)
+app.command("ask")(ask.ask)
+app.command("describe")(describe.describe)
+app.command("prompts")(prompts.prompts)
 app.add_typer(models.app, name="models")
 app.command("doctor")(models.doctor)
 app.command("demo")(demo.demo)
