@@ -98,6 +98,13 @@ def copy_within(source: IO[bytes], target: Path, *, limit: int, what: str) -> No
             sink.write(block)
 
 
+def append(piece: Path, target: Path) -> None:
+    """Move the content of a file to the end of another."""
+    with piece.open("rb") as source, target.open("ab") as sink:
+        shutil.copyfileobj(source, sink, _CHUNK)
+    piece.unlink()
+
+
 def replace_folder(new: Path, target: Path) -> None:
     """Put a finished folder in the place of another. A kill in between leaves no folder there, never half of one."""
     old = target.with_name(f".old-{target.name}")

