@@ -34,7 +34,9 @@ class Turn:
     credible set, and whether it held the target. fits: evidence that something here fits; fits_absent: the same with the
     target taken out of the album; nan where they are not known. entropy: of the belief, nats. gain: the most that the
     user's answer to any question that could be asked now can carry, nats; nan where it was not measured.
-    milliseconds: of the system's own work (update and next question). tokens, calls: of models that were asked.
+    milliseconds: of the system's own work (update, models, next question). tokens, calls: of models that the system asked,
+    replies out of a cache or a file included; user_tokens, user_calls: of the user's model, for what it said at this turn.
+    rewritten: all that was said so far as one sentence, where a model made one. trouble: why the turn went on without.
     """
 
     kind: str
@@ -56,6 +58,10 @@ class Turn:
     milliseconds: float = 0.0
     tokens: int = 0
     calls: int = 0
+    user_tokens: int = 0
+    user_calls: int = 0
+    rewritten: str = ""
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +207,7 @@ def _plain(value: Dialogue | Turn) -> dict[str, Any]:
 def _turn(plain: Mapping[str, Any]) -> Turn:
     values = {field.name: plain[field.name] for field in fields(Turn) if plain.get(field.name) is not None}
     values["shown"] = tuple(map(str, values.get("shown", ())))
-    for name in ("better", "ties", "set_size", "tokens", "calls"):
+    for name in ("better", "ties", "set_size", "tokens", "calls", "user_tokens", "user_calls"):
         values[name] = _count(name, values.get(name, 0))
     for name in ("p_first", "p_target", "milliseconds"):
         values[name] = float(values.get(name, 0.0))

@@ -13,7 +13,7 @@ from whichpic.words import vocabulary
 if TYPE_CHECKING:
     from whichpic.types import Fact
 
-Opening = Literal["caption", "object", "dialogue"]
+Opening = Literal["caption", "object", "dialogue", "described"]
 
 
 def opening(
@@ -23,8 +23,11 @@ def opening(
 
     caption: its first caption. object: its main object only, short and vague ("a dog", "dogs"): the thing that most captions
     name, ties by how early; without captions the first object of its facts; where no thing is named, its scene, and else
-    the first caption. dialogue: the first turn that was recorded. Raises QueryError where there is nothing to say.
+    the first caption. dialogue: the first turn that was recorded. described: a model's own words, which are not made here.
+    Raises QueryError where there is nothing to say.
     """
+    if kind == "described":
+        raise QueryError('the opening "described" is in a model\'s own words: it is for --user chat')
     if kind not in get_args(Opening):
         raise QueryError(f"no opening is called '{kind}'; there are {', '.join(get_args(Opening))}")
     if kind == "dialogue" or (kind == "caption" and not captions):

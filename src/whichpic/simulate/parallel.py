@@ -6,6 +6,7 @@ Results are written in the order of the targets; a run that was killed goes on w
 
 from __future__ import annotations
 
+import copyreg
 import os
 import signal
 import threading
@@ -14,61 +15,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from whichpic.errors import AlbumError, SessionError
+from whichpic.errors import AlbumError, ChatError, ChatPending, QueryError, SessionError
 from whichpic.simulate.dialogues import Dialogue, Writer
-from whichpic.simulate.openings import Opening
-from whichpic.simulate.play import PlaySettings, play
-from whichpic.simulate.users import Target, UserSettings, dialogue_seed, user
+from whichpic.simulate.player import Chats, Place, Plan, Player
 
 if TYPE_CHECKING:
     from whichpic.album.indexing import Progress
-    from whichpic.dialogue.constants import BeliefSettings
+    from whichpic.chat.base import Chat
     from whichpic.search.gallery import Gallery
-    from whichpic.types import Encoder
+    from whichpic.simulate.users import Target
+
+__all__ = ["Chats", "Place", "Plan", "Player", "one_thread", "simulate"]
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "WHICHPIC_THREADS")
-_SEEN = 8
-"""So many things are named when a shown picture is described."""
 
-
-@dataclass(frozen=True)
-class Place:
-    """Where the gallery is: an album (a folder, or a data set of captions), or a drawn world of so many pictures."""
-
-    path: str = ""
-    encoder: str = "auto"
-    store: str | None = None
-    world: int = 0
-    world_seed: int = 0
-    world_captions: int = 3
-
-    def open(self) -> Gallery:
-        """The gallery, ready to be scored. Raises AlbumError, EncoderError or ModelError."""
-        if self.world:
-            from whichpic.encoders import open_encoder
-            from whichpic.simulate.scenes import world
-
-            encoder = None if self.encoder in ("auto", "toy") else open_encoder(self.encoder)
-            return world(self.world, self.world_seed, encoder, captions=self.world_captions)
-        from whichpic.api import Album
-
-        return Album.open(self.path, encoder=self.encoder, store=self.store).gallery
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that a dialogue depends on beside its target and the gallery."""
-
-    play: PlaySettings = field(default_factory=PlaySettings)
-    user: UserSettings = field(default_factory=UserSettings)
-    opening: Opening = "caption"
-    seed: int = 0
-    belief: BeliefSettings | None = None
+copyreg.pickle(ChatError, lambda error: (ChatError, (error.reason, str(error))))  # out of a worker, with its reason
 
 
 def simulate(
@@ -80,15 +46,24 @@ def simulate(
     *,
     workers: int = 0,
     gallery: Gallery | None = None,
+    chat: Chat | None = None,
+    user_chat: Chat | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[Dialogue]:
     """Play the dialogues of all targets into a file, and give them back, those that were in the file before included.
 
-    workers: processes; 0 plays in this one, on `gallery` where it is given. Raises SessionError where the file belongs
-    to another run; Ctrl-C and a worker's death leave the file whole up to the last dialogue.
+    workers: processes; 0 plays in this one, on `gallery` where it is given, and with `chat` and `user_chat` (else those
+    that the plan names). Raises SessionError where the file belongs to another run; Ctrl-C and a worker's death leave the
+    file whole up to the last dialogue. Raises ChatPending where replies wait in a batch file: then every dialogue was
+    played up to its next question to the model, and what is over is in the file as far as none before it waits.
     """
     from whichpic.album.indexing import Progress
 
+    if workers and (chat is not None or user_chat is not None or plan.chats.local):
+        name = plan.chats.local or "a Chat that is given"
+        raise QueryError(
+            f"{name} runs in this process and cannot be shared among workers: use --workers 0, or a server"
+        )
     began = perf_counter()
     with Writer(out, header) as writer:
         done = list(writer.done)
@@ -98,71 +73,82 @@ def simulate(
         if len(done) > len(targets):
             raise SessionError(f"{out} holds {len(done)} dialogues, more than there are targets; give another --out")
         left = targets[len(done) :]
-        before = len(done)
-        played = _pool(place, plan, left, workers) if workers and left else _here(place, plan, left, gallery)
-        for dialogue in played:
-            writer.write(dialogue)
-            done.append(dialogue)
+        before, waiting = len(done), Waiting()
+        apart = _pool(place, plan, left, workers) if workers and left else None
+        for result in apart or _here(place, plan, left, gallery, chat, user_chat):
+            if isinstance(result, ChatPending):
+                waiting.add(result)
+            elif not waiting.n:
+                # In the order of the targets: what is over behind one that waits is played again, from the same replies.
+                writer.write(result)
+                done.append(result)
             if on_progress is not None:
-                on_progress(Progress("dialogues", len(done) - before, len(left), 0, perf_counter() - began))
+                on_progress(Progress("dialogues", len(done) - before + waiting.n, len(left), 0, perf_counter() - began))
+    if waiting.n:
+        raise waiting.told(len(targets))
     return done
 
 
-class Player:
-    """A gallery with the settings of a run, ready to play one target after another."""
+@dataclass
+class Waiting:
+    """How many dialogues wait for replies of a batch file, and what the last of them said about it."""
 
-    def __init__(self, gallery: Gallery, plan: Plan) -> None:
-        self.gallery, self.plan = gallery, plan
-        self._encoder: Encoder | None = None
-        if plan.user.kind == "captions" and plan.user.evidence != "lexical":
-            from whichpic.encoders import open_encoder
+    n: int = 0
+    last: str = ""
 
-            # The user's own reading does not change with the system's encoder, so that systems can be compared.
-            self._encoder = gallery.encoder if gallery.encoder.id.startswith("names-") else open_encoder("names")
+    def add(self, pending: ChatPending) -> None:
+        """One more."""
+        self.n, self.last = self.n + 1, str(pending)
 
-    def play(self, target: Target) -> Dialogue:
-        """One dialogue; the same for the same target, whatever was played before."""
-        plan = self.plan
-        seed = dialogue_seed(plan.seed, target.id)
-        person = user(plan.user, target, seed=seed, opens=plan.opening, language=plan.play.language,
-                      describe=self.describe, encoder=self._encoder)  # fmt: skip
-        return play(self.gallery, person, target.id, plan.play, belief=plan.belief, seed=seed,
-                    relevant=target.relevant, slips=(plan.user.errors, plan.user.ignorance))  # fmt: skip
-
-    def describe(self, picture: str) -> tuple[str, ...]:
-        """What can be seen in a picture, for a user to whom it is shown: its captions, else the surest of its facts."""
-        captions = tuple(self.gallery.captions.get(picture, ()))
-        if captions:
-            return captions
-        told = [fact for fact in self.gallery.facts_of(picture) if fact.attribute in ("object", "label", "scene")]
-        sure = sorted((fact for fact in told if fact.p >= 0.3), key=lambda fact: -fact.p)
-        return tuple(dict.fromkeys(fact.value for fact in sure))[:_SEEN]
-
-    def warm_up(self) -> None:
-        """Make what is made once (columns of facts, the encoder's basis), so that no dialogue's milliseconds hold it."""
-        from whichpic.dialogue.session import Session
-
-        session = Session(self.gallery, settings=self.plan.belief, asker=self.plan.play.asker)
-        session.say("a dog")
-        session.results(1)
-        session.questions(1)
+    def told(self, targets: int) -> ChatPending:
+        """The one error for all of them."""
+        return ChatPending(f"{self.n} of {targets} dialogues wait for a model's reply: {self.last}")
 
 
-def _here(place: Place, plan: Plan, targets: Sequence[Target], gallery: Gallery | None) -> Iterator[Dialogue]:
+def _here(
+    place: Place,
+    plan: Plan,
+    targets: Sequence[Target],
+    gallery: Gallery | None,
+    chat: Chat | None,
+    user_chat: Chat | None,
+) -> Iterator[Dialogue | ChatPending]:
     if targets:
-        player = Player(place.open() if gallery is None else gallery, plan)
-        player.warm_up()
-        yield from map(player.play, targets)
+        player = _opened(place, plan, gallery, chat, user_chat)
+        for target in targets:
+            yield _tried(player, target)
 
 
-def _pool(place: Place, plan: Plan, targets: Sequence[Target], workers: int) -> Iterator[Dialogue]:
+def _opened(
+    place: Place,
+    plan: Plan,
+    gallery: Gallery | None = None,
+    chat: Chat | None = None,
+    user_chat: Chat | None = None,
+) -> Player:
+    looks = chat is not None or user_chat is not None or plan.chats != Chats()
+    player = Player(place.open() if gallery is None else gallery, plan, chat=chat, user_chat=user_chat,
+                    pictures=place.pictures() if looks else None)  # fmt: skip
+    player.warm_up()
+    return player
+
+
+def _tried(player: Player, target: Target) -> Dialogue | ChatPending:
+    """A dialogue, or what it waits for."""
+    try:
+        return player.play(target)
+    except ChatPending as pending:
+        return pending
+
+
+def _pool(place: Place, plan: Plan, targets: Sequence[Target], workers: int) -> Iterator[Dialogue | ChatPending]:
     """In the order of the targets, however they finish; only some are under way at a time."""
     import multiprocessing
 
     with _one_thread_each():
         pool = ProcessPoolExecutor(min(workers, len(targets)), mp_context=multiprocessing.get_context("spawn"),
                                    initializer=_begin, initargs=(place, plan))  # fmt: skip
-        waiting: deque[Future[Dialogue]] = deque()
+        waiting: deque[Future[Dialogue | ChatPending]] = deque()
         try:
             for target in targets:
                 waiting.append(pool.submit(_play, target))
@@ -189,17 +175,16 @@ def _begin(place: Place, plan: Plan) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        _player = Player(place.open(), plan)
-        _player.warm_up()
+        _player = _opened(place, plan)
     except Exception as error:
         _failure = error
 
 
-def _play(target: Target) -> Dialogue:
+def _play(target: Target) -> Dialogue | ChatPending:
     if _failure is not None:
         raise _failure
     assert _player is not None
-    return _player.play(target)
+    return _tried(_player, target)
 
 
 def _end_with_parent() -> None:

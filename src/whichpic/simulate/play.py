@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from whichpic.dialogue.events import Question, Said
+from whichpic.dialogue.events import Question, Said, effective
 from whichpic.dialogue.likelihood import answer_likelihood
 from whichpic.dialogue.phrases import NOT_SURE
 from whichpic.dialogue.session import LEAST_GAIN, Session
@@ -25,8 +25,10 @@ from whichpic.simulate.users import Reply, User
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from whichpic.chat.base import Chat
     from whichpic.dialogue.belief import Belief
     from whichpic.dialogue.constants import BeliefSettings
+    from whichpic.dialogue.refining import Opener
     from whichpic.search.gallery import Gallery
 
     Distribution = NDArray[np.float64]
@@ -39,13 +41,14 @@ _DIGITS = 9
 
 @dataclass(frozen=True)
 class PlaySettings:
-    """How dialogues are played. questions: the cap. shown: length of the list that the user sees.
+    """How dialogues are played. questions: the cap, also of rounds of feedback. shown: length of the list that users see.
 
     stop: "never" goes on to the cap, also when the target is shown (for figures by turn); "found" ends there, as a person
     would; "sure" where the target is in the list even with every tie against it. Either way a dialogue ends where no
     question is worth asking to the chooser `eig`: least_gain, nats; below 0 it goes on while there is any, as a person
     does who does not see the picture. gain: measure at every turn what the best question could tell (slow; for `bound`).
-    Raises QueryError for values that make no sense.
+    rewriter ("": the belief's), rerank, sampler: as in Session. deadline: seconds that a turn waits for models; long, for
+    what is measured should not depend on how busy a machine was. Raises QueryError for values that make no sense.
     """
 
     questions: int = 5
@@ -56,12 +59,18 @@ class PlaySettings:
     language: str = "en"
     least_gain: float = LEAST_GAIN
     gain: bool = False
+    rewriter: str = ""
+    rerank: int = 0
+    sampler: str = "cluster"
+    deadline: float = 600.0
 
     def __post_init__(self) -> None:
         if self.stop not in get_args(Stop):
             raise QueryError(f"no stop rule is called '{self.stop}'; there are {', '.join(get_args(Stop))}")
         if self.questions < 0 or self.shown < 1:
             raise QueryError(f"questions ({self.questions}) is at least 0, shown ({self.shown}) at least 1")
+        if self.rerank < 0 or not self.deadline > 0:
+            raise QueryError(f"rerank ({self.rerank}) is at least 0, deadline ({self.deadline}) above 0 seconds")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for the header of a file of dialogues."""
@@ -78,25 +87,38 @@ def play(
     seed: int = 0,
     relevant: Sequence[str] = (),
     slips: tuple[float, float] = (0.0, 0.0),
+    chat: Chat | None = None,
+    user_chat: Chat | None = None,
+    pictures: Opener | None = None,
 ) -> Dialogue:
     """The dialogue of one user about one picture (its id). Raises QueryError where the album has no such picture.
 
     slips: the user's shares of wrong answers and of "not sure", which what an answer can carry (`gain`) has to know.
+    chat: the system's model, user_chat: the user's (they may be one), pictures: opens a picture by its id, for the system.
+    A model of the system that fails is told in the turn's `trouble`; ChatPending and the user's ChatError go up.
     """
     if target not in gallery.positions:
         raise QueryError(f"the album has no picture {target}; a target has to be in the album that is searched")
     session = Session(gallery, settings=belief, asker=settings.asker, choose_by=settings.chooser,
-                      language=settings.language, name="simulated", seed=seed,
-                      least_gain=settings.least_gain)  # fmt: skip
-    watch = _Watch(session, gallery.positions[target], settings, slips)
+                      language=settings.language, name="simulated", seed=seed, least_gain=settings.least_gain, chat=chat,
+                      rewriter=settings.rewriter, rerank=settings.rerank, sampler=settings.sampler,
+                      deadline=settings.deadline, pictures=pictures)  # fmt: skip
+    watch = _Watch(session, gallery.positions[target], settings, slips, user_chat)
     text = user.opening()
-    question = watch.after(partial(session.say, text), "said", text, asks=not user.later and settings.questions > 0)
+    asks = not user.later and user.likes is None
+    question = watch.after(partial(session.say, text), "said", text, asks=asks and settings.questions > 0)
     ended: Ended = "cap"
     for number in range(settings.questions):
         if (settings.stop == "found" and watch.found) or (settings.stop == "sure" and watch.sure):
             ended = "found"
             break
-        if user.later or question is None:
+        if user.likes is not None:
+            liked = user.mark(watch.shown, target)
+            if liked is None:
+                ended = "user"
+                break
+            watch.after(partial(session.mark, more=[liked]), "marked", f"more like {liked}", asks=False)
+        elif user.later or question is None:
             if number >= len(user.later):
                 ended = "user" if user.later else "nothing to ask"
                 break
@@ -150,8 +172,18 @@ def turns_to(dialogue: Dialogue, k: int = 10, *, surely: bool = True, never: flo
 class _Watch:
     """Times the session's work and writes down what followed from each event."""
 
-    def __init__(self, session: Session, target: int, settings: PlaySettings, slips: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        target: int,
+        settings: PlaySettings,
+        slips: tuple[float, float],
+        user_chat: Chat | None = None,
+    ) -> None:
         self.session, self.target, self.settings, self.slips = session, target, settings, slips
+        self.chat, self.user_chat = session.models.chat, user_chat
+        self.told = _spent(user_chat)
+        """What the user's model had cost at the end of the last turn."""
         self.turns: list[Turn] = []
         self.shown: tuple[str, ...] = ()
         self.found = self.sure = False
@@ -168,13 +200,18 @@ class _Watch:
     ) -> Question | None:
         """Let the event happen, record the turn, and give the question that comes next (None where none is asked).
 
-        Timed is what a person would wait for: the update, the list, and the next question where there is one.
+        Timed is what a person would wait for: the update, what models add, the list, and the next question where there is
+        one. A model's cost is counted by what its Chat has counted: before the event only the user was speaking.
         """
-        began = perf_counter()
+        spoken, before, began = _spent(self.user_chat), _spent(self.chat), perf_counter()
         event()
+        if self.chat is not None:
+            self.session.refine()
         results = self.session.results(self.settings.shown)
         following = self.session.question if asks else None
         milliseconds = 1000 * (perf_counter() - began)
+        cost, said = _less(_spent(self.chat), before), _less(spoken, self.told)
+        self.told = _spent(self.user_chat)
         belief, gallery = self.session.belief, self.session.gallery
         self.shown = tuple(each.picture.id for each in results)
         listed = {picture.id for each in results for picture in (each.picture, *each.alike)}
@@ -202,9 +239,20 @@ class _Watch:
                 entropy=_rounded(_entropy(belief.p)),
                 gain=_rounded(self._gain()) if asks and self.settings.gain else math.nan,
                 milliseconds=round(milliseconds, 3),
+                calls=cost[0],
+                tokens=cost[1],
+                user_calls=said[0],
+                user_tokens=said[1],
+                rewritten=self._rewritten(),
+                trouble=self.session.trouble,
             )
         )
         return following
+
+    def _rewritten(self) -> str:
+        """The sentence that a model made of all that was said, "" where none did at this turn."""
+        last = effective(self.session.records)[-1:]
+        return last[0].noted.rewritten if last and last[0].noted is not None else ""
 
     def _gain(self) -> float:
         """The most that the user's answer to any question proposed now can carry, in nats, as the belief expects it.
@@ -233,6 +281,18 @@ def _told(expected: Distribution, errors: float, ignorance: float) -> float:
     heard = (1 - wrong) * expected + wrong * (1 - expected) / (options - 1)
     lost = _entropy(np.array([1 - wrong, *[wrong / (options - 1)] * (options - 1)]))
     return sure * max(0.0, _entropy(heard) - lost)
+
+
+def _spent(chat: Chat | None) -> tuple[int, int]:
+    """Replies that a chat has given so far, those out of a cache or a file included, and their tokens.
+
+    So counted, a run that is gone on with costs what it would have cost in one piece.
+    """
+    return (0, 0) if chat is None else (chat.usage.calls + chat.usage.cached, chat.usage.tokens)
+
+
+def _less(now: tuple[int, int], before: tuple[int, int]) -> tuple[int, int]:
+    return now[0] - before[0], now[1] - before[1]
 
 
 def _heard(session: Session, question: Question, reply: Reply) -> None:

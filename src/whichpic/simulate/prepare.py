@@ -8,14 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from whichpic.dialogue.asking import askers
+import numpy as np
+
 from whichpic.dialogue.choosing import chooser
-from whichpic.dialogue.constants import BeliefSettings, read_belief
+from whichpic.dialogue.constants import REWRITERS, BeliefSettings, read_belief
+from whichpic.dialogue.sampling import sample
 from whichpic.dialogue.session import Session
 from whichpic.errors import QueryError
+from whichpic.simulate.chats import chats_of, stated_chats
+from whichpic.simulate.marking import ORACLE
 from whichpic.simulate.openings import Opening
-from whichpic.simulate.parallel import Place, Plan
 from whichpic.simulate.play import PlaySettings
+from whichpic.simulate.player import Place, Plan
 from whichpic.simulate.targets import (
     by_picture,
     choose,
@@ -32,9 +36,12 @@ if TYPE_CHECKING:
     from whichpic.search.gallery import Gallery
 
 Tables = Mapping[str, Mapping[str, Any]]
-_OPENS: dict[str, Opening] = {"facts": "object", "captions": "caption", "replay": "dialogue"}
+_OPENS: dict[str, Opening] = {"facts": "object", "captions": "caption", "replay": "dialogue", "chat": "caption"}
 """How a kind of user opens, unless it is stated."""
 _PLAYED = ("questions", "stop", "shown", "least_gain", "gain")
+_ASKING = ("asker", "chooser", "language", "rewriter", "sampler")
+_WITH_MODELS = ("rerank", "sampler", "deadline")
+"""Stated only where a model is there to be asked."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +98,24 @@ def prepare(tables: Tables, *, name: str, gallery: Gallery | None = None) -> Pre
     plan = _plan(tables)
     gallery = place.open() if gallery is None else gallery
     plan = replace(plan, belief=_belief(tables.get("session", {}).get("belief"), gallery.encoder.id))
+    if (
+        plan.user.kind == "chat"
+        and plan.opening == "caption"
+        and not (gallery.captions or "captions" in tables["album"])
+    ):
+        plan = replace(plan, opening="described")  # nobody has said anything of these pictures: the model does
     known = _targets(tables, place, gallery, plan)
     speaks = plan.user.kind == "captions" or plan.opening == "caption"
     warnings = leaks(gallery, known) if speaks else ()
+    if plan.user.feedback == "target":
+        warnings = (ORACLE, *warnings)
     header = {
         "name": name,
         "settings": _stated(tables, place, plan, gallery, known),
         "album": gallery.version,
         "pictures": gallery.n,
         "encoder": gallery.encoder.id,
-        "belief": Session(gallery, settings=plan.belief).settings.to_json(),
+        "belief": _settled(gallery, plan).to_json(),
         "warnings": list(warnings),
     }
     return Prepared(place, gallery, plan, tuple(known), header)
@@ -121,15 +136,22 @@ def _stated(
             "encoder": gallery.encoder.id,
             "asker": play.asker,
             "chooser": play.chooser,
-            "rewriter": "join",
+            "rewriter": _settled(gallery, plan).rewriter,
             "language": play.language,
+            **stated_chats(plan.chats, "system"),
+            **({key: getattr(play, key) for key in _WITH_MODELS} if plan.chats.system else {}),
         },
-        "user": {**plan.user.to_json(), **_files(tables, "user", "dialogues")},
+        "user": {**plan.user.to_json(), **stated_chats(plan.chats, "user"), **_files(tables, "user", "dialogues")},
         "opening": {"kind": plan.opening},
         "targets": {**drawn, "folder": folder} if folder else drawn,
         "play": {**{key: getattr(play, key) for key in _PLAYED}, "not_found": "ranked", "seed": plan.seed},
         "score": dict(tables.get("score", {})),
     }
+
+
+def _settled(gallery: Gallery, plan: Plan) -> BeliefSettings:
+    """The constants that the session will have, its rewriter included."""
+    return Session(gallery, settings=plan.belief, rewriter=plan.play.rewriter).settings
 
 
 def _world(place: Place) -> dict[str, int]:
@@ -142,8 +164,8 @@ def _files(tables: Tables, table: str, *keys: str) -> dict[str, str]:
 
 def _plan(tables: Tables) -> Plan:
     session, wished = tables.get("session", {}), tables.get("play", {})
-    if session.get("rewriter", "join") != "join":
-        raise QueryError(f"no rewriter is called '{session['rewriter']}'; there is join")
+    if session.get("rewriter", "join") not in REWRITERS:
+        raise QueryError(f"no rewriter is called '{session['rewriter']}'; there are {', '.join(REWRITERS)}")
     if wished.get("not_found", "ranked") != "ranked":
         raise QueryError("not_found is 'ranked': every picture of the album has a rank, by counting, however far down")
     for key in (*_PLAYED, "seed"):
@@ -154,16 +176,21 @@ def _plan(tables: Tables) -> Plan:
             raise QueryError(f"[play] {key} is {wished[key]}; expected a finite number")
     if session.get("language", "en") not in ("en", "zh"):
         raise QueryError(f"[session] language is {session['language']!r}; expected en or zh")
-    asking = {key: str(session[key]) for key in ("asker", "chooser", "language") if key in session}
+    asking: dict[str, Any] = {key: str(session[key]) for key in _ASKING if key in session}
+    if "rerank" in session:
+        asking["rerank"] = _whole(session["rerank"], "[session] rerank")
+    if "deadline" in session:
+        asking["deadline"] = _seconds(session["deadline"])
     chosen: dict[str, Any] = {**{key: wished[key] for key in _PLAYED if key in wished}, **asking}
     play = PlaySettings(**chosen)
-    askers(play.asker), chooser(play.chooser)  # a wrong name is an error now, and not in the middle of a run
-    about_user = {key: value for key, value in tables.get("user", {}).items() if key != "dialogues"}
+    chooser(play.chooser)  # a wrong name is an error now, and not in the middle of a run
+    sample(play.sampler, np.zeros((0, 1), np.float32))
+    about_user = {key: value for key, value in tables.get("user", {}).items() if key not in ("dialogues", "chat")}
     person = user_settings(about_user)
     opening = tables.get("opening", {}).get("kind", _OPENS[person.kind])
     if opening not in get_args(Opening):
         raise QueryError(f"no opening is called '{opening}'; there are {', '.join(get_args(Opening))}")
-    return Plan(play, person, opening, wished.get("seed", 0))
+    return Plan(play, person, opening, wished.get("seed", 0), chats=chats_of(tables, play, person))
 
 
 def _belief(wish: Any, encoder: str) -> BeliefSettings | None:
@@ -188,7 +215,7 @@ def _targets(tables: Tables, place: Place, gallery: Gallery, plan: Plan) -> list
     if "dialogues" in tables.get("user", {}):
         recorded = by_picture(gallery, read_recorded(tables["user"]["dialogues"]))
     ids = _listed(wished["file"]) if "file" in wished else ()
-    among = _needed(plan.user, gallery, captions, recorded)
+    among = _needed(plan.user, plan.opening, gallery, captions, recorded)
     chosen = choose(gallery, ids=ids, folder=str(wished.get("folder", "")),
                     n=_whole(wished.get("n", 0), "[targets] n"), seed=plan.seed, among=among, groups=groups)  # fmt: skip
     return targets(gallery, chosen, captions=captions, recorded=recorded, groups=groups)
@@ -196,6 +223,7 @@ def _targets(tables: Tables, place: Place, gallery: Gallery, plan: Plan) -> list
 
 def _needed(
     person: UserSettings,
+    opening: Opening,
     gallery: Gallery,
     captions: Mapping[str, Sequence[str]] | None,
     recorded: Mapping[str, Sequence[str]] | None,
@@ -205,7 +233,7 @@ def _needed(
         if recorded is None:
             raise QueryError("a replay needs recorded dialogues: --dialogues FILE")
         return recorded
-    if person.kind == "captions":
+    if person.kind == "captions" or (person.kind == "chat" and opening == "caption"):
         return gallery.captions if captions is None else captions
     return None
 
@@ -217,6 +245,12 @@ def _listed(path: str | Path) -> tuple[str, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise QueryError(f"the targets {path} cannot be read: {error}") from None
     return tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise QueryError(f"[session] deadline is {value!r}; expected seconds, above 0")
+    return float(value)
 
 
 def _whole(value: Any, what: str) -> int:

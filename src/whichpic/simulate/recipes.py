@@ -15,8 +15,10 @@ from whichpic.errors import QueryError
 
 TABLES: dict[str, tuple[str, ...]] = {
     "album": ("path", "world", "world_seed", "world_captions", "captions", "space", "split", "store"),
-    "session": ("encoder", "asker", "chooser", "rewriter", "language", "belief"),
-    "user": ("kind", "dialogues", "errors", "ignorance", "says_more", "evidence", "sure_yes", "sure_no"),
+    "session": (
+        "encoder", "asker", "chooser", "rewriter", "language", "belief", "chat", "rerank", "sampler", "deadline",
+    ),
+    "user": ("kind", "dialogues", "errors", "ignorance", "says_more", "evidence", "sure_yes", "sure_no", "chat", "feedback"),
     "opening": ("kind",),
     "targets": ("n", "file", "folder", "captioned"),
     "play": ("questions", "stop", "not_found", "seed", "shown", "least_gain", "gain"),
@@ -24,9 +26,17 @@ TABLES: dict[str, tuple[str, ...]] = {
         "kind", "dialogues", "documents", "captions", "space", "form", "opening", "turns", "base", "not_found", "pool",
         "split", "field", "published", "tokens", "texts",
     ),
-    "score": ("k", "ties", "level"),
+    "score": ("k", "ties", "level", "paper"),
 }  # fmt: skip
-"""Every table and its keys; a key that is not here is an error, since a misspelt setting would silently not be set."""
+"""Every table and its keys; a key that is not here is an error, since a misspelt setting would silently not be set.
+
+[session] chat: the model that rewrites, looks and asks, as --chat; asker: facts, pick, captions, pictures, parted by commas;
+rewriter: join, reconstruct, expand, slerp; rerank: so many of the best pictures are looked at; sampler: which candidates the
+asker `pictures` looks at (cluster, interval, random, top); deadline: seconds that a turn waits for models. [user] kind: facts,
+captions, replay, chat; chat: the model of a chat user, where it is another than the session's; feedback: none (questions
+are answered), own (a shown picture is marked, by what the user knows), target (by the target's own vector: an oracle, for
+reproducing query-rewriting's paper). [score] paper: whose table is printed beside ours: navigationir, query-rewriting.
+"""
 _PATHS = ("path", "captions", "space", "store", "dialogues", "documents", "file", "folder")
 
 

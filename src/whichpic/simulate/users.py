@@ -1,4 +1,4 @@
-"""Users who see only their target and what they are shown: from facts, from captions, or a replay. Called by play.
+"""Users who see only their target and what they are shown: from facts, captions, a replay or a model. Called by play.
 
 A user never sees vectors, scores or ranks. Errors and ignorance are drawn per question from the dialogue's own seed, so
 that they do not depend on the order of anything: the same question gets the same slip, whoever asks it and when.
@@ -9,26 +9,28 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from functools import partial
+from typing import TYPE_CHECKING
 
 from whichpic.dialogue.events import Question
 from whichpic.dialogue.likelihood import COUNTS, NO, OTHER, YES
 from whichpic.dialogue.naming import OPEN
 from whichpic.dialogue.phrases import article, ask
 from whichpic.errors import QueryError
-from whichpic.simulate.entailment import SURE_NO, SURE_YES, Captions, Dense, Evidence, shows
+from whichpic.simulate.entailment import Captions, Dense, shows
+from whichpic.simulate.marking import most_like
 from whichpic.simulate.openings import Opening, main_of, opening
+from whichpic.simulate.person import Describe, Reply, Target, UserSettings, dialogue_seed, user_settings
 from whichpic.simulate.remarks import remark, remarks
-from whichpic.types import Fact
 from whichpic.words import has_cjk, vocabulary
 
 if TYPE_CHECKING:
-    from whichpic.types import Encoder
+    from whichpic.simulate.looking_user import Eyes
+    from whichpic.simulate.marking import Likeness
+    from whichpic.types import Encoder, Fact
 
-Kind = Literal["facts", "captions", "replay"]
-Describe = Callable[[str], Sequence[str]]
-"""What can be seen in a picture that is shown, as sentences, by its id."""
+__all__ = ["Describe", "Reply", "Target", "User", "UserSettings", "dialogue_seed", "user", "user_settings"]
+
 _EVERYDAY = tuple(name for name in vocabulary().coco if name)
 """What a person may name who is mistaken: the 80 things of the COCO data set."""
 _PEOPLE = ("none", "one", "two", "several")
@@ -38,83 +40,32 @@ _NEAR = 0.2
 """A shown picture is "close" to the target from this likeness on, for a question with "none of these"."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """The picture in the user's head, and all that the user knows of it.
-
-    dialogue: recorded turns, the first of which opens. relevant: every right picture, where there are several.
-    """
-
-    id: str
-    facts: tuple[Fact, ...] = ()
-    captions: tuple[str, ...] = ()
-    dialogue: tuple[str, ...] = ()
-    relevant: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer: an option's position, or None for "not sure". `words`: what is said beside it, to be heard as well."""
-
-    option: int | None
-    words: str = ""
-
-
-@dataclass(frozen=True)
-class UserSettings:
-    """How a user is. errors: share of answers replaced by another option, uniformly; ignorance: share replaced by "not sure".
-
-    says_more: a caption user whose answer is not among the options says it in words beside "something else". evidence,
-    sure_yes, sure_no: of the caption user, see entailment. Raises QueryError for values that make no sense.
-    """
-
-    kind: Kind = "captions"
-    errors: float = 0.0
-    ignorance: float = 0.0
-    says_more: bool = True
-    evidence: Evidence = "both"
-    sure_yes: float = SURE_YES
-    sure_no: float = SURE_NO
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise QueryError(f"no user is called '{self.kind}'; there are {', '.join(get_args(Kind))}")
-        if self.evidence not in get_args(Evidence):
-            raise QueryError(f"no evidence is called '{self.evidence}'; there are {', '.join(get_args(Evidence))}")
-        # Not a number fails every comparison.
-        if not (min(self.errors, self.ignorance) >= 0 and self.errors + self.ignorance <= 1):
-            raise QueryError(
-                f"errors ({self.errors}) and ignorance ({self.ignorance}) are shares of the answers: each at least 0, "
-                "together at most 1"
-            )
-        if not self.sure_no <= self.sure_yes:
-            raise QueryError(f"sure_no ({self.sure_no}) has to lie below sure_yes ({self.sure_yes})")
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, for the header of a file of dialogues."""
-        return asdict(self)
-
-
 class User:
     """One person with one picture in mind, who remembers what was said already. Make it by `user`."""
 
     def __init__(
         self,
-        said: str,
+        said: str | Callable[[], str],
         truth: Callable[[Question, AbstractSet[str]], Reply],
         settings: UserSettings,
         seed: int,
         later: Sequence[str] = (),
+        likes: Likeness | None = None,
     ) -> None:
         self._said, self._truth, self._settings, self._seed = said, truth, settings, seed
         self.later = tuple(later)
         """What a replayed user says at the turns after the opening, whatever is asked; () for the others."""
-        self._told: set[str] = {mention.concept.name for mention in vocabulary().mentions(said)}
+        self.likes = likes
+        """By what a user who gives feedback chooses a shown picture; None for one who answers questions."""
+        self._marked: set[str] = set()
+        self._told: set[str] = _things_in(said) if isinstance(said, str) else set()
         self._given: dict[tuple[str, ...], Reply] = {}
 
     def opening(self) -> str:
-        """What the user says first."""
-        return self._said
+        """What the user says first; a model may be asked for it."""
+        said = self._said if isinstance(self._said, str) else self._said()
+        self._told |= _things_in(said)
+        return said
 
     def answer(self, question: Question, shown: Sequence[str] = ()) -> Reply:
         """The user's reply, slips included. `shown` are the ids on the screen; none of today's users uses them.
@@ -129,6 +80,18 @@ class User:
             reply = self._given[question.key] = self._slipped(question)
         self._told |= _said_by(question, reply)
         return reply
+
+    def mark(self, shown: Sequence[str], target: str) -> str | None:
+        """The shown picture that the user calls relevant now, none twice; None where nothing shown is like the target.
+
+        Who sees the target itself would be done, so that it is never marked; but by query-rewriting's oracle it is.
+        """
+        assert self.likes is not None
+        peeks = self._settings.feedback == "target"
+        there = [picture for picture in shown if peeks or picture != target]
+        liked = most_like(there, self._marked, self.likes, least=float("-inf") if peeks else 0.0)
+        self._marked |= {liked} if liked else set()
+        return liked
 
     def _slipped(self, question: Question) -> Reply:
         reply = self._truth(question, self._told)
@@ -153,6 +116,8 @@ class User:
         return Reply(wrong[int(chance * len(wrong))])
 
     def _is_there(self, name: str) -> bool:
+        if self._settings.kind == "chat":
+            return name in self._told  # not worth asking a model of 80 things for one slip
         return self._truth(ask("thing", (YES, NO), about=name, language="en"), self._told).option == 0
 
 
@@ -165,11 +130,19 @@ def user(
     language: str = "en",
     describe: Describe | None = None,
     encoder: Encoder | None = None,
+    eyes: Eyes | None = None,
+    likes: Likeness | None = None,
 ) -> User:
     """The user of a kind. `describe` says what can be seen in shown pictures; `encoder` is needed for dense evidence.
 
-    Raises QueryError where the target lacks what the kind needs, with the kind that would do.
+    eyes: how a chat user sees its target. likes: by what one who gives feedback chooses. Raises QueryError where the
+    target lacks what the kind needs, with the kind that would do.
     """
+    if settings.kind == "chat":
+        if eyes is None:
+            raise QueryError("a chat user needs a model that sees its target: --user chat --chat URL_OR_MODEL")
+        first = None if opens == "described" else opening(opens, target.facts, target.captions, (), language)
+        return User(partial(eyes.opening, first), eyes.answer, settings, seed, likes=likes)
     said = opening(opens, target.facts, target.captions, target.dialogue, language)
     if settings.kind == "replay":
         if not target.dialogue:
@@ -178,7 +151,9 @@ def user(
     if settings.kind == "facts":
         if not target.facts:
             raise QueryError(f"nothing is known of {target.id}; use --user captions, or an album with facts")
-        return User(said, lambda question, told: _by_facts(target, question, describe, told), settings, seed)
+        return User(
+            said, lambda question, told: _by_facts(target, question, describe, told), settings, seed, likes=likes
+        )
     if not target.captions:
         raise QueryError(f"{target.id} has no captions; give them with --captions, or use --user facts")
     dense = None
@@ -193,7 +168,7 @@ def user(
             return _named(captions, question, told, settings)
         return _by_captions(target, captions, question, dense, settings, describe)
 
-    return User(said, truth, settings, seed)
+    return User(said, truth, settings, seed, likes=likes)
 
 
 # ---- the facts user: everything is known, so what is no fact is not so
@@ -338,6 +313,10 @@ def _called(name: str, question: Question) -> str:
     return vocabulary().say(name, "zh") if has_cjk(question.text) else article(name)
 
 
+def _things_in(said: str) -> set[str]:
+    return {mention.concept.name for mention in vocabulary().mentions(said)}
+
+
 def _said_by(question: Question, reply: Reply) -> set[str]:
     """The things that an answer says are there, and its words."""
     said = {mention.concept.name for mention in vocabulary().mentions(reply.words) if not mention.negated}
@@ -368,22 +347,8 @@ def _overlap(some: frozenset[str], others: frozenset[str]) -> float:
     return len(some & others) / len(some | others) if some | others else 0.0
 
 
-def dialogue_seed(seed: int, dialogue: str) -> int:
-    """The seed of one dialogue, from the run's seed and the dialogue's id, the same on every machine."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}\0{dialogue}".encode("utf-8", "replace"), digest_size=4).digest())
-
-
 def _chances(seed: int, question: Question) -> tuple[float, float]:
     """Two uniform numbers in [0, 1) that belong to this question in this dialogue, whenever it is asked."""
     text = "\0".join((str(seed), question.attribute, question.about, *sorted(question.pictures)))
     digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=14).digest()
     return int.from_bytes(digest[:7]) / 2**56, int.from_bytes(digest[7:]) / 2**56
-
-
-def user_settings(plain: dict[str, Any]) -> UserSettings:
-    """The settings of a recipe's [user] table. Raises QueryError where a value is of the wrong type."""
-    for name, value in plain.items():
-        wanted = type(getattr(UserSettings(), name))
-        if not isinstance(value, wanted) and not (wanted is float and isinstance(value, int)):
-            raise QueryError(f"[user] {name} is a {wanted.__name__}, not {value!r}")
-    return UserSettings(**plain)
