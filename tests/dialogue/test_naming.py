@@ -97,9 +97,9 @@ def test_a_bare_name_is_an_option_and_all_else_is_heard_as_words(words: str, opt
 
 
 def test_who_said_a_phone_is_not_asked_for_a_mobile_phone() -> None:
-    from whichpic.dialogue.asking import _known
+    from whichpic.dialogue.sifting import settled
     from whichpic.words import vocabulary
 
     narrower = vocabulary().descendants("phone")
-    assert narrower and set(narrower) <= _known([Record(0, Said.of("a phone"))])
-    assert "dog" not in _known([Record(0, Said.of("an animal"))])
+    assert narrower and set(narrower) <= settled([Record(0, Said.of("a phone"))])
+    assert "dog" not in settled([Record(0, Said.of("an animal"))])

@@ -1,29 +1,35 @@
 """Askers: which questions could be asked now. Plain functions (gallery, belief, records, language) -> questions.
 
-`facts` asks about what the pictures hold and needs no model; `pick` shows pictures and asks which is closest. Both only
+`facts` asks about what the pictures hold and needs no model; `pick` shows pictures and asks which is closest. `captions`
+and `pictures` let a model propose, after it has read or looked (dialogue/reading.py, dialogue/looking.py). All only
 propose; a chooser picks. What was asked, or is known from what was said, is not proposed again. Called by session.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from whichpic.dialogue.choosing import CANDIDATES
-from whichpic.dialogue.events import Answered, Question, Record, Said
+from whichpic.dialogue.events import Question, Record, Said
 from whichpic.dialogue.likelihood import COUNTS, NO, OTHER, YES
 from whichpic.dialogue.naming import OPEN, can_be_asked, nameable
 from whichpic.dialogue.phrases import ask
-from whichpic.dialogue.sampling import sample
+from whichpic.dialogue.sampling import check, sample
+from whichpic.dialogue.sifting import asked as _asked
+from whichpic.dialogue.sifting import settled as _known
 from whichpic.errors import QueryError
 from whichpic.words import vocabulary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from whichpic.chat.base import Chat
     from whichpic.dialogue.belief import Belief
+    from whichpic.dialogue.refining import Opener
     from whichpic.search.gallery import Gallery
     from whichpic.types import Rows
 
@@ -42,8 +48,6 @@ _WORTH = 0.02
 _SURE = 0.6
 _THINGS = 24
 _PICKED = 5
-_FEW = 8
-"""Of a thing with so few kinds nobody says which: who said "a phone" is not asked for a mobile phone."""
 _CHIPS = 2
 """Few: who can choose says no more, and words find the picture better (docs/asking.md)."""
 
@@ -84,7 +88,7 @@ def pick(gallery: Gallery, belief: Belief, records: Sequence[Record], language: 
     if len(found) < 2:
         return []  # they all look alike to the encoder
     pictures = tuple(gallery.ids[position] for position in found)
-    before = {picture for question in _asked(records) for picture in question.pictures}
+    before = {picture for question in _asked(records) if question.source == "pick" for picture in question.pictures}
     if len(before & set(pictures)) > 1:
         return []
     return [ask("pick", (*pictures, OTHER), language=language, source="pick", asker="pick", pictures=pictures)]
@@ -93,45 +97,52 @@ def pick(gallery: Gallery, belief: Belief, records: Sequence[Record], language: 
 Asker = Callable[["Gallery", "Belief", "Sequence[Record]", str], "list[Question]"]
 
 
-def askers(names: str) -> tuple[Asker, ...]:
-    """The askers of a comma-separated list of names. Raises QueryError with the names there are."""
+def askers(
+    names: str,
+    chat: Chat | None = None,
+    *,
+    pictures: Opener | None = None,
+    deadline: float | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    sampler: str = "cluster",
+    judged: int = 12,
+) -> tuple[Asker, ...]:
+    """The askers of a comma-separated list of names; `captions` and `pictures` ask a chat, the others do without.
+
+    pictures: opens a picture by its id, for askers that look. deadline: seconds that a proposal may take in all, looks at
+    the candidates included. n: questions that each model asker proposes (captions 5, pictures 3). sampler: how the
+    pictures to look at are chosen (`sampling.sample`). judged: on how many of the best candidates the chat itself answers
+    its questions beforehand, 0 for none. Raises QueryError for a name that there is not, or an asker without its chat; an
+    asker of a chat raises ChatError when it is called, and ChatPending.
+    """
+    check(sampler)
     found: list[Asker] = []
+
+    def needed() -> Chat:
+        if chat is None:
+            raise QueryError(f"the asker '{name}' needs a model: say which one with --chat URL_OR_MODEL")
+        return chat
+
     for name in filter(None, (part.strip() for part in names.split(","))):
         match name:
             case "facts":
                 found.append(facts)
             case "pick":
                 found.append(pick)
+            case "captions":
+                from whichpic.dialogue import reading
+
+                found.append(partial(reading.captions, chat=needed(), pictures=pictures, deadline=deadline, n=n or 5,
+                                     seed=seed, judged=judged))  # fmt: skip
+            case "pictures":
+                from whichpic.dialogue import looking
+
+                found.append(partial(looking.pictures, chat=needed(), pictures=pictures, deadline=deadline, n=n or 3,
+                                     seed=seed, sampler=sampler, judged=judged))  # fmt: skip
             case _:
-                raise QueryError(f"no asker is called '{name}'; there are facts and pick")
+                raise QueryError(f"no asker is called '{name}'; there are facts, pick, captions and pictures")
     return tuple(found)
-
-
-def _asked(records: Sequence[Record]) -> list[Question]:
-    return [record.event.question for record in records if isinstance(record.event, Answered)]
-
-
-def _known(records: Sequence[Record]) -> set[str]:
-    """Things that what was said and answered already settles, either way."""
-    words = vocabulary()
-    known: set[str] = set()
-    for record in records:
-        if isinstance(record.event, Said):
-            for mention in words.mentions(record.event.text):
-                known |= {mention.concept.name, *words.ancestors(mention.concept.name)}
-                narrower = words.descendants(mention.concept.name)
-                known |= set(narrower) if mention.negated or len(narrower) <= _FEW else set()
-        elif isinstance(record.event, Answered) and record.event.option is not None:
-            question = record.event.question
-            value = question.options[record.event.option].value
-            if question.attribute == "thing":
-                related = words.ancestors(question.about) if value == YES else words.descendants(question.about)
-                known |= {question.about, *related}
-            elif question.attribute in ("kind", "scene", *OPEN) and value != OTHER:
-                known |= {value, *words.ancestors(value)}
-            elif question.attribute == "people":
-                known |= {"person", *words.descendants("person")} if value == "none" else {"person"}
-    return known
 
 
 def _things(gallery: Gallery, rows: Rows, weights: Weights, known: set[str], language: str) -> list[Question]:

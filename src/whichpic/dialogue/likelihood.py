@@ -33,6 +33,8 @@ _FLOOR = 0.05
 _MISCOUNT = 0.15
 """How often a detector's count is off, where eps has no "count"."""
 _IMPOSSIBLE = 1e-9
+_CLIP = 4.0
+"""Standard deviations that a statement's fit counts up to, either way."""
 
 
 def answer_likelihood(
@@ -54,6 +56,8 @@ def answer_likelihood(
             p = _by_naming(gallery, question, settings, rows)
         case "pick":
             p = _by_pick(gallery, question, settings, rows)
+        case "chat":
+            return _by_chat(gallery, question, settings, rows)
         case other:
             raise SessionError(f"nothing here scores answers of the source '{other}'")
     eps = settings.eps.get(question.attribute, settings.eps.get(question.source, 0.2))
@@ -166,9 +170,44 @@ def _by_naming(gallery: Gallery, question: Question, settings: BeliefSettings, r
 
 def _by_encoder(gallery: Gallery, question: Question, settings: BeliefSettings, rows: Rows) -> Floats:
     # Centred and scaled per option over the album: a raw softmax would measure how popular the option is.
-    nothing = np.zeros(gallery.n, dtype=np.float32)
-    z = [gallery.evidence(option.value).get("pictures", nothing)[rows] for option in question.options]
+    z = [_fit(gallery, option.value, settings)[rows] for option in question.options]
     return _softmax(settings.scale * np.stack(z)).T
+
+
+def _fit(gallery: Gallery, value: str, settings: BeliefSettings) -> Floats:
+    """How well each picture fits an option's statement, in standard deviations over the album, float32 [n].
+
+    All fields count, with the weights of what a user says. A "no" is as likely as an average picture makes it, "something
+    else" as one a standard deviation above; a denial is the opposite of what it denies, since no encoder understands "no".
+    """
+    if value in (NO, OTHER):
+        return np.full(gallery.n, float(value == OTHER), dtype=np.float32)
+    denied = [mention.concept.name for mention in vocabulary().mentions(value) if mention.negated]
+
+    def made() -> Floats:
+        total = np.zeros(gallery.n, dtype=np.float64)
+        for name, z in gallery.evidence(", ".join(denied) or value).items():
+            total += settings.weights.get(name, 0.0) * z
+        spread = float(total.std())
+        fit: Floats = np.clip((total - total.mean()) / max(spread, _IMPOSSIBLE), -_CLIP, _CLIP).astype(np.float32)
+        return -fit if denied else fit
+
+    return gallery.kept(("fit", value, repr(settings)), made)
+
+
+def _by_chat(gallery: Gallery, question: Question, settings: BeliefSettings, rows: Rows) -> Floats:
+    """As a model judged the pictures that it looked at, and by the encoder elsewhere; each with the errors of its source."""
+    options = len(question.options)
+    eps = np.full((len(rows), 1), settings.eps.get("encoder", 0.2))
+    p = _by_encoder(gallery, question, settings, rows).astype(np.float64)
+    for picture, judged in question.told:
+        at = np.flatnonzero(rows == gallery.positions.get(picture, -1))
+        total = sum(judged)
+        # One that has left the album, or a table that was made for other options, says nothing.
+        if len(at) and len(judged) == options and total > 0 and min(judged) >= 0:
+            p[at], eps[at] = np.array(judged) / total, settings.eps.get("chat", 0.2)
+    mixed: Floats = ((1 - eps) * p + eps / options).astype(np.float32)
+    return mixed
 
 
 def _by_pick(gallery: Gallery, question: Question, settings: BeliefSettings, rows: Rows) -> Floats:

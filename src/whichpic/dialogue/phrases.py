@@ -1,4 +1,4 @@
-"""The wording of questions and options, in English and Chinese. Called by asking; answers reads the replies.
+"""The wording of questions and options, in English and Chinese. Called by asking and sifting; answers reads the replies.
 
 Nothing here knows an album. A concept's name is made for telling concepts apart ("orange fruit"); here it is said as
 people say it ("an orange").
@@ -6,14 +6,19 @@ people say it ("an orange").
 
 from __future__ import annotations
 
-from whichpic.dialogue.answers import Reading, read
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from whichpic.dialogue.answers import Reading
+from whichpic.dialogue.answers import read as read_plain
 from whichpic.dialogue.events import Option, Question
 from whichpic.dialogue.likelihood import NO, OTHER, YES
 from whichpic.dialogue.naming import OPEN
 from whichpic.dialogue.wording import wording
-from whichpic.words import vocabulary
+from whichpic.words import has_cjk, tokens, vocabulary
 
-__all__ = ["NOT_SURE", "Reading", "article", "ask", "plural", "read"]
+__all__ = ["NOT_SURE", "Reading", "article", "ask", "plural", "proposed", "read"]
 
 _TEXTS = {
     "thing": ("Does it show {thing}?", "图里有{thing}吗？"),
@@ -129,6 +134,66 @@ def ask(attribute: str, values: tuple[str, ...], *, language: str, about: str = 
     return Question(
         text.format(thing=thing, the=the, measure=measure), options, attribute, about, source, asker, pictures
     )
+
+
+def proposed(text: str, options: Sequence[tuple[str, str]], *, language: str, asker: str,
+             pictures: tuple[str, ...] = ()) -> Question:  # fmt: skip
+    """A question that a model worded: options are (short answer, what it says of the picture).
+
+    "Something else" is added, unless the answers are yes and no or hold it already. pictures: what the model looked at.
+    """
+    values = [value for _, value in options]
+    closed = OTHER in values or NO in values or any(_is_yes(answer) for answer, _ in options)
+    other = () if closed else (Option(OTHER, _OPTIONS[OTHER][language == "zh"]),)
+    about = next((mention.concept.name for mention in vocabulary().mentions(text)), "")
+    return Question(
+        text,
+        (*(Option(value, answer) for answer, value in options), *other),
+        "asked",
+        about,
+        "encoder",
+        asker,
+        pictures,
+    )
+
+
+def read(question: Question, words: str) -> Reading:
+    """What free words mean for a question; those of a model are answered in the words of their options."""
+    if question.attribute != "asked":
+        return read_plain(question, words)
+    plain = words.strip(" .!?。！？").casefold()
+    texts = [option.text.casefold() for option in question.options]
+    if plain in texts:
+        return Reading(option=texts.index(plain))
+    pair = {next((k for k, text in enumerate(texts) if match(text)), -1): value for value, match in _PAIR.items()}
+    if -1 not in pair and len(pair) == 2:
+        closed = (Option(pair.get(0, OTHER), texts[0]), Option(pair.get(1, OTHER), texts[1]))
+        return read_plain(replace(question, options=closed, attribute="thing"), words)
+    bare = read_plain(question, words)
+    if bare.option is not None or bare.unsure or not bare.rest:
+        return bare
+    said = set(tokens(plain))
+    named = [set(tokens(option.text)) - _SMALL for option in question.options]
+    fitting = [k for k, each in enumerate(named) if each and each <= said and question.options[k].value != OTHER]
+    if len(fitting) == 1 and not _DENIES.search(plain):
+        more = said - named[fitting[0]] - _SMALL - set(tokens(question.text))
+        # Who says more than the option is heard in full, and by one channel only.
+        return Reading(rest=words.strip()) if more and not has_cjk(plain) else Reading(option=fitting[0])
+    return bare
+
+
+def _is_yes(answer: str) -> bool:
+    return re.match(r"(yes|有|是)(?![\w])|有的$|是的$", answer.casefold()) is not None
+
+
+def _is_no(answer: str) -> bool:
+    return re.match(r"no(?![\w])|没|不|无|否", answer.casefold()) is not None
+
+
+_PAIR = {YES: _is_yes, NO: _is_no}
+_SMALL = {"a", "an", "the", "it", "is", "are", "was", "were", "in", "on", "at", "of", "with", "there", "i", "think", "its", "s",
+          "they", "he", "she", "some", "and", "to", "that", "this", "one"}  # fmt: skip
+_DENIES = re.compile(r"\b(not|no|never|without|neither)\b|n't|[不没无]")
 
 
 def _is_site(name: str) -> bool:

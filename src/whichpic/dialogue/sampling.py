@@ -1,4 +1,4 @@
-"""Which of the best candidates to look at: the four samplers of navigationir. Called by asking.
+"""Which of the best candidates to look at: the four samplers of navigationir, and clusters. Called by asking and reading.
 
 Each takes the candidates best first and gives positions among them; all are deterministic for a given seed.
 """
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from whichpic.types import Floats, Rows
 
 
+SAMPLERS = ("cluster", "interval", "random", "top")
+
+
+def check(name: str) -> None:
+    """Raises QueryError where there is no sampler of this name."""
+    if name not in SAMPLERS:
+        raise QueryError(f"no sampler is called '{name}'; there are cluster, interval, random and top")
+
+
 def sample(name: str, vectors: Floats, k: int = 5, *, seed: int = 0) -> Rows:
     """Positions of at most k of the candidates whose unit vectors, best first, are `vectors` [candidates, dim].
 
@@ -22,6 +31,7 @@ def sample(name: str, vectors: Floats, k: int = 5, *, seed: int = 0) -> Rows:
     interval: one at random out of each block of 10; random: k of the top 40; top: the first k.
     Raises QueryError for another name.
     """
+    check(name)
     n = len(vectors)
     k = min(k, n)
     if k <= 0:
@@ -35,13 +45,16 @@ def sample(name: str, vectors: Floats, k: int = 5, *, seed: int = 0) -> Rows:
         case "interval":
             blocks = [np.arange(start, min(start + 10, n)) for start in range(0, min(n, 10 * k), 10)]
             return np.array([draw.choice(block) for block in blocks], dtype=np.int64)
-        case "cluster":
-            return _nearest_to_centres(vectors[:100], k)
-    raise QueryError(f"no sampler is called '{name}'; there are cluster, interval, random and top")
+    return _nearest_to_centres(vectors[:100], k)
 
 
-def _nearest_to_centres(vectors: Floats, k: int, *, steps: int = 10) -> Rows:
-    """Spherical k-means, started from the best candidate and then the farthest from those taken."""
+def clusters(vectors: Floats, k: int, *, steps: int = 10) -> tuple[Rows, Floats]:
+    """Spherical k-means: the cluster of every unit vector, int64 [n], and the centres, float32 [k, dim].
+
+    Nothing is drawn: the first centre is the first vector, and each next one the vector farthest from those taken. Of
+    fewer than k different vectors, some clusters stay empty.
+    """
+    k = min(k, len(vectors))
     chosen = [0]
     nearest = vectors @ vectors[0]
     while len(chosen) < k:
@@ -50,14 +63,20 @@ def _nearest_to_centres(vectors: Floats, k: int, *, steps: int = 10) -> Rows:
     centres = vectors[chosen].copy()
     members = np.zeros(len(vectors), dtype=np.int64)
     for _ in range(steps):
-        members = np.argmax(vectors @ centres.T, axis=1)
+        members = np.argmax(vectors @ centres.T, axis=1).astype(np.int64)
         for cluster in range(k):
             inside = vectors[members == cluster]
             if len(inside):
                 mean = inside.mean(axis=0)
                 centres[cluster] = mean / max(float(np.linalg.norm(mean)), 1e-9)
+    return members, centres
+
+
+def _nearest_to_centres(vectors: Floats, k: int) -> Rows:
+    """The member nearest the centre of each cluster, largest cluster first."""
+    members, centres = clusters(vectors, k)
     found: list[tuple[int, int]] = []
-    for cluster in range(k):
+    for cluster in range(len(centres)):
         rows = np.flatnonzero(members == cluster)
         if len(rows):
             found.append((-len(rows), int(rows[np.argmax(vectors[rows] @ centres[cluster])])))

@@ -201,6 +201,12 @@ class Gallery:
             raise EncoderError("this index does not give vectors back")
         return self.index.vectors(positions)
 
+    def told_vectors(self, positions: Rows) -> Floats:
+        """Unit vectors of all captions of some pictures as one text, float32 [k, dim]; zero where a picture has none."""
+        if not isinstance(self._text_vectors, Exact):
+            return np.zeros((len(positions), self.encoder.dim), dtype=np.float32)
+        return self._text_vectors.vectors(positions)
+
     @cached_property
     def cosines(self) -> tuple[float, float]:
         """Mean and standard deviation of the cosines between pictures of this album, from up to 200 of them."""
@@ -223,16 +229,21 @@ class Gallery:
         text, caption_words and caption_vectors of the best single one, caption_mean of all of them on average. Cached:
         the belief asks for the same text at every turn.
         """
-        fields: dict[str, Floats] = {}
-        if self.indexed.any():
-            fields["pictures"] = standardise(self.index.scores(self.text_vector(text)), self.indexed)
+        fields = dict(self.vector_evidence(self.text_vector(text)))
         if self.captions:
             fields["text_words"] = standardise(self._texts.scores(text), self._captioned)
             best = fields["text_words"]
             fields["caption_words"] = best if self._each_one else standardise(self._words.scores(text), self._captioned)
+        return MappingProxyType({name: _locked(z) for name, z in fields.items()})
+
+    def vector_evidence(self, vector: Floats) -> Mapping[str, Floats]:
+        """z-scores of the vector of a text per field of vectors, float32 [n] each: those of `evidence` without its words."""
+        fields: dict[str, Floats] = {}
+        if self.indexed.any():
+            fields["pictures"] = standardise(self.index.scores(vector), self.indexed)
         if self._caption_vectors is not None and len(self._caption_vectors[1]):
             index, owners = self._caption_vectors
-            scores = index.scores(self.text_vector(text))
+            scores = index.scores(vector)
             has = np.zeros(self.n, np.bool_)
             has[owners] = True
             best = standardise(best_per_owner(scores, owners, self.n, empty=0.0), has)
@@ -245,8 +256,8 @@ class Gallery:
             if self._each_one and "caption_vectors" in fields:
                 fields["text_vectors"] = fields["caption_vectors"]
             else:
-                fields["text_vectors"] = standardise(self._text_vectors.scores(self.text_vector(text)), self._told)
-        return MappingProxyType({name: _locked(z) for name, z in fields.items()})
+                fields["text_vectors"] = standardise(self._text_vectors.scores(vector), self._told)
+        return fields
 
     def kept(self, key: Hashable, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         """An array over the pictures, made once while there is room for it, read-only.
