@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     PictureLike = str | Path | Image
 
-_BEST_FIRST = ("siglip2-base", "siglip-base", "clip-large", "clip-base", "names", "toy")
+_BEST_FIRST = ("siglip2-base", "siglip-base", "chatir", "blip-coco", "clip-large", "clip-base", "names", "toy")
 
 
 class Album:

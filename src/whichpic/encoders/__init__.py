@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from whichpic.errors import EncoderError, ModelError
 
@@ -22,6 +24,8 @@ _UNDERSTANDS = {
     "clip-base": "English",
     "clip-large": "English",
 }
+_BLIP = {"chatir": "whole dialogues in English, as ChatIR trained it", "blip-coco": "English captions of COCO"}
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def default_name() -> str:
@@ -44,8 +48,10 @@ def default_name() -> str:
 
 
 def open_encoder(name: str = "auto", *, fetch: Callable[[str], object] | None = None) -> Encoder:
-    """The encoder of a name: auto, names, toy, an encoder of `whichpic models list`, or onnx:FOLDER.
+    """The encoder of a name: auto, names, toy, an encoder of `whichpic models list`, onnx:FOLDER, or by transformers:
+    chatir (chatir_weights.ckpt in WHICHPIC_HOME/models/chatir), blip-coco, torch:FOLDER, torch:CHECKPOINT, torch:HUB/ID.
 
+    What runs by transformers takes a precision: torch:FOLDER@fp32 (or bf16, fp16); see encoders.torch.Torch.
     Weights that are not here raise ModelError with the command that gets them; with `fetch` (for example
     `functools.partial(whichpic.models.get, on_progress=...)`) it is called with the model's or set's name first.
     EncoderError for a name that is not known, or a folder that is not what it should be.
@@ -70,8 +76,12 @@ def open_encoder(name: str = "auto", *, fetch: Callable[[str], object] | None = 
             from whichpic.encoders.onnx import Onnx
 
             return Onnx(local.removeprefix("onnx:"))
+        case other if other.partition("@")[0] in _BLIP or other.startswith("torch:"):
+            return _by_transformers(other, fetch)
         case unknown:
-            known_names = ", ".join(("auto", "names", "toy", *_UNDERSTANDS, "onnx:FOLDER"))
+            known_names = ", ".join(
+                ("auto", "names", "toy", *_UNDERSTANDS, *_BLIP, "onnx:FOLDER", "torch:FOLDER_OR_ID")
+            )
             raise EncoderError(f"no encoder is called '{unknown}'; known are: {known_names}")
 
 
@@ -80,6 +90,40 @@ def what_is_better(encoder: Encoder) -> str | None:
     if encoder.id.startswith(("names", "toy", "siglip-base-", "clip-base-", "clip-large-")):
         return f"whichpic models get {_BEST}"
     return None
+
+
+def _by_transformers(name: str, fetch: Callable[[str], object] | None) -> Encoder:
+    from whichpic.encoders.torch import PRECISIONS, Precision, Torch, snapshot
+
+    name, at, wanted = name.rpartition("@") if name.rpartition("@")[2] in PRECISIONS else (name, "", "")
+    precision = cast("Precision", wanted if at else "auto")
+    if name == "chatir":
+        weights, words = _chatir()
+        understands = f"understands {_BLIP[name]}"
+        return Torch(weights, name=name, precision=precision, side=224, tokenizer=words, understands=understands)
+    if name == "blip-coco":
+        folder = snapshot("Salesforce/blip-itm-base-coco", fetch=fetch is not None)
+        return Torch(folder, name=name, precision=precision, understands=f"understands {_BLIP[name]}")
+    source = Path(name.removeprefix("torch:")).expanduser()
+    if source.exists() or not _HUB_ID.fullmatch(name.removeprefix("torch:")):
+        return Torch(source, precision=precision)
+    repo = name.removeprefix("torch:")
+    return Torch(snapshot(repo, fetch=fetch is not None), name=repo.replace("/", "-"), precision=precision)
+
+
+def _chatir() -> tuple[Path, Path]:
+    """The checkpoint of ChatIR, which its authors give out by hand, and the folder of a tokenizer that fits it."""
+    from whichpic.models.store import root
+
+    folder = root() / "chatir"
+    found = sorted(folder.glob("*.ckpt"))
+    if not found:
+        raise ModelError(f"the weights of 'chatir' are not here: put chatir_weights.ckpt of ChatIR into {folder}")
+    # all-MiniLM-L6-v2 kept the WordPiece vocabulary of bert-base-uncased, which BLIP uses.
+    for words in (folder, root() / "minilm"):
+        if (words / "tokenizer.json").is_file() or (words / "vocab.txt").is_file():
+            return found[0], words
+    raise ModelError(f"'chatir' needs vocab.txt of bert-base-uncased in {folder}, or: whichpic models get minilm")
 
 
 def _fetch_missing(name: str, fetch: Callable[[str], object] | None) -> None:

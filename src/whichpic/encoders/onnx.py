@@ -67,7 +67,7 @@ class Onnx:
         self._config = config
         try:
             self._pictures = PictureInput.from_config(picture, self._kind)
-            self.dim = _dim(config, self._kind)
+            self.dim = width_of(config, self._kind)
             trained_length(config, self._kind)
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise EncoderError(f"the configuration in {self._folder} is not understood: {_first_line(error)}") from None
@@ -207,7 +207,7 @@ _DTYPES: dict[str, Any] = {
 }
 
 
-def _dim(config: Mapping[str, Any], kind: str) -> int:
+def width_of(config: Mapping[str, Any], kind: str) -> int:
     """Numbers of a vector by config.json; the hub leaves out what equals the architecture's defaults."""
     if kind == "clip":
         return int(config.get("projection_dim") or 512)
