@@ -118,7 +118,9 @@ def tiny_llava_next(folder: Path) -> Path:
 
 def tiny_qwen2_vl(folder: Path) -> Path:
     """Qwen2-VL: pictures at their own size, positions in three axes."""
-    return _tiny_qwen(folder, "Qwen2VL", {"depth": 2, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 2, "hidden_size": 32})
+    return _tiny_qwen(
+        folder, "Qwen2VL", {"depth": 2, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 2, "hidden_size": 32}
+    )
 
 
 def tiny_qwen2_5_vl(folder: Path) -> Path:

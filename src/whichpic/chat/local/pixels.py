@@ -127,7 +127,9 @@ def patches(image: Image, settings: Mapping[str, Any]) -> tuple[Pixels, tuple[in
 def smart_size(height: int, width: int, factor: int, fewest: int, most: int) -> tuple[int, int]:
     """The multiples of `factor` closest to a picture's sides that have between `fewest` and `most` pixels."""
     if max(height, width) > 200 * min(height, width):
-        raise ChatError("asked wrongly", f"a picture of {width} x {height} is too narrow for this model (up to 200 : 1)")
+        raise ChatError(
+            "asked wrongly", f"a picture of {width} x {height} is too narrow for this model (up to 200 : 1)"
+        )
     high, wide = round(height / factor) * factor, round(width / factor) * factor
     if high * wide > most:
         shrink = math.sqrt(height * width / most)
