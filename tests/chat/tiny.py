@@ -51,8 +51,8 @@ def tiny_tokenizer(folder: Path, *, picture: str = "<image>", also: tuple[str, .
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
-    tokenizer.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
     special = ["<|pad|>", "<|im_start|>", "<|im_end|>", *dict.fromkeys((picture, *also))]
     trainer = trainers.BpeTrainer(
         vocab_size=400,

@@ -56,7 +56,8 @@ def open_local(
 
     if find_spec("torch") is None or find_spec("transformers") is None:
         raise ExtraMissing("a model in this process (torch, transformers)", "local")
-    from whichpic.chat.local import loading, precision as precisions
+    from whichpic.chat.local import loading
+    from whichpic.chat.local import precision as precisions
 
     located = loading.locate(name_or_path, allow_code=allow_code)
     others = [loading.locate(each, allow_code=None) for each in beside]
@@ -150,6 +151,7 @@ class Local:
     ) -> Iterator[str]:
         """The reply piece by piece. Nothing runs between two pieces: closing the iterator ends it at once."""
         from whichpic.chat.local.decoding import draws, settled
+        from whichpic.chat.structured import printable_part
 
         until = self._moment(deadline)
         began = perf_counter()
@@ -174,7 +176,7 @@ class Local:
                     return
                 tokens, text = len(rows[0].tokens), settled(rows[0], decoding.stop)
                 if len(text) > len(sent):
-                    piece, sent = text[len(sent) :], text
+                    piece, sent = printable_part(text[len(sent) :]), text
                     yield piece
         finally:
             taken = 0 if prompt is None else len(prompt)
@@ -232,6 +234,7 @@ class Local:
     def _drawn(self, conversations: Sequence[Sequence[Message]], *, n: int, decoding: Decoding) -> list[Reply]:
         """n replies to each conversation, side by side; the model is held already."""
         from whichpic.chat.local.decoding import beams, draws
+        from whichpic.chat.structured import cleaned
 
         if n < 1 or decoding.max_tokens < 1:
             raise ChatError("asked wrongly", f"{n} replies of {decoding.max_tokens} tokens; expected 1 or more of each")
@@ -254,7 +257,7 @@ class Local:
         tokens_out = sum(len(draw.tokens) for draw in found)
         self.usage.add(tokens_in=sum(map(len, prompts)), tokens_out=tokens_out, seconds=seconds)
         return [
-            Reply(draw.text.strip(), finish=draw.finish, tokens_in=len(prompts[place // n]), tokens_out=len(draw.tokens),
+            Reply(cleaned(draw.text), finish=draw.finish, tokens_in=len(prompts[place // n]), tokens_out=len(draw.tokens),
                   seconds=seconds / len(found))
             for place, draw in enumerate(found)
         ]  # fmt: skip
@@ -318,7 +321,8 @@ class Local:
     def _open(self) -> tuple[Engine, Parts, frozenset[int]]:
         """The loaded model; loads it at the first call, with the lock held."""
         if self._loaded is None:
-            from whichpic.chat.local import loading, precision as precisions
+            from whichpic.chat.local import loading
+            from whichpic.chat.local import precision as precisions
             from whichpic.chat.local.running import Engine
 
             located = self._located

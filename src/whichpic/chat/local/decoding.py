@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from whichpic.chat.base import Decoding
 from whichpic.chat.local.running import Engine, State, fork, pick
@@ -137,7 +137,7 @@ def _cut(draw: Draw, stop: Sequence[str]) -> None:
         draw.text, draw.finish = draw.text[: min(places)], "stop"
 
 
-def _generator(decoding: Decoding, number: int) -> object:
+def _generator(decoding: Decoding, number: int) -> Any:
     import torch
 
     dice = torch.Generator()
@@ -163,7 +163,7 @@ def _penalised(logits: Tensor, seen: Sequence[Sequence[int]], penalty: float) ->
     return out
 
 
-def _sampled(logits: Tensor, decoding: Decoding, dice: Sequence[object]) -> Tensor:
+def _sampled(logits: Tensor, decoding: Decoding, dice: Sequence[Any]) -> Tensor:
     """One token per row: temperature, then the k likeliest, then the smallest set with mass top_p."""
     import torch
 
@@ -175,8 +175,5 @@ def _sampled(logits: Tensor, decoding: Decoding, dice: Sequence[object]) -> Tens
         ordered, places = shares.sort(-1, descending=True)
         ordered[ordered.cumsum(-1) - ordered >= decoding.top_p] = 0.0
         shares = torch.zeros_like(shares).scatter_(-1, places, ordered)
-    drawn = [
-        torch.multinomial(row, 1, generator=die)  # type: ignore[arg-type]
-        for row, die in zip(shares, dice, strict=True)
-    ]
+    drawn = [torch.multinomial(row, 1, generator=die) for row, die in zip(shares, dice, strict=True)]
     return torch.cat(drawn)

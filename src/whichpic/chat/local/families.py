@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whichpic.chat.local import pixels
@@ -71,7 +72,8 @@ class Family:
     more than one picture in a conversation. defaults: of the preprocessor. positions: int64 [3, tokens] of a prompt where
     the model does not simply count (M-RoPE). per_token: more arrays of shape [tokens]. join: the arrays of several
     conversations as those of one batch. auto: the transformers class that opens the weights. load: opens them instead of
-    it, load(folder, auto class, options of from_pretrained) -> model.
+    it, load(folder, auto class, options of from_pretrained) -> model. adapt: what a folder of another layout says about
+    itself, put the way transformers says it.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Family:
     join: Join = pixels.joined
     auto: str = "AutoModelForImageTextToText"
     load: Callable[..., Any] | None = None
+    adapt: Callable[[Path, Parts], Parts] | None = None
 
 
 def look_llava(parts: Parts, images: Sequence[Image]) -> Seen:

@@ -101,13 +101,14 @@ def parts_of(located: Located) -> Parts:
         except Exception as error:
             raise ChatError("unsupported", f"the tokenizer of {located.name} cannot be read: {_line(error)}") from None
     template = processor.get("chat_template") or read_json(folder / "chat_template.json").get("chat_template")
-    return Parts(
+    parts = Parts(
         config=located.config,
         preprocessor={**located.family.defaults, **{key: value for key, value in found.items() if value is not None}},
         processor=processor,
         tokenizer=tokenizer,
         template=template if isinstance(template, str) else None,
     )
+    return parts if located.family.adapt is None else located.family.adapt(folder, parts)
 
 
 def load(located: Located, options: Mapping[str, Any], device: str, attention: str) -> Any:

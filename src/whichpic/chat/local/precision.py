@@ -113,9 +113,16 @@ def free_memory(device: str) -> int:
     if device.startswith("cuda"):
         free, _ = torch.cuda.mem_get_info(device)
         return int(free + torch.cuda.memory_reserved(device))
-    import psutil
+    try:
+        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
+    except OSError:
+        found = None
+    if found is not None:
+        return int(found[1]) * 1024
+    import os
 
-    return int(psutil.virtual_memory().available)
+    names = getattr(os, "sysconf_names", {})  # macOS knows its size alone; Windows nothing: the model is then tried
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if "SC_PHYS_PAGES" in names else 2**62
 
 
 def choose(sizes: Sequence[Size], device: str, asked: str) -> Precision:
