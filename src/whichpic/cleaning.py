@@ -21,9 +21,10 @@ _FENCE = re.compile(r"```.*?(```|$)", re.DOTALL)
 _MARK = re.compile(
     r"\x1b\[[0-9;?]*[A-Za-z]|<(script|style)\b.{0,5000}?(?:</\1>|$)|<[^<>]{0,200}>", re.DOTALL | re.IGNORECASE
 )
-_LOOP = re.compile(r"\b(\w[^.]{0,40}?)(?:[ ,]+\1\b){3,}", re.IGNORECASE)
+_LOOP = re.compile(r"\b(\w[^.]{0,40}?)(?:[ ,，、]+\1\b){3,}", re.IGNORECASE)
 _BULLET = re.compile(r"(?m)^\s*(?:[-*•·#>]+|\(?\d{1,2}[.)、])\s+")
 _ADDRESS = re.compile(r"\b(?:https?|ftp|file|javascript|data):[^\s\"”」]+|\bwww\.[^\s\"”」]+", re.IGNORECASE)
+_BEFORE = re.compile(r"\s+(?=[.,;!?](?:\s|$)|\"(?:[.,;!?]|$))")
 _LABEL = re.compile(
     r"^(?:caption|description|answer|scene|objects?|attributes?|relations?|text|mood|style|标题|描述|场景|物体|文字|气氛)"
     r"\s*[:：]\s*",
@@ -138,7 +139,7 @@ def _plain_sentence(sentence: str) -> str:
     if _ORDERS.search(outside) or _ABOUT_ITSELF.search(outside):
         return ""
     sentence = _QUOTED.sub(lambda found: found[0] if len(found[0]) <= _LONGEST_QUOTE else _closed(found[0]), sentence)
-    sentence = " ".join(_ADDRESS.sub(" ", sentence).split()).strip()
+    sentence = _BEFORE.sub("", " ".join(_ADDRESS.sub(" ", sentence).split()))
     if not any(each.isalnum() for each in sentence):
         return ""
     return sentence[0].upper() + sentence[1:]

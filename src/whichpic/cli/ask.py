@@ -36,6 +36,7 @@ CodeOption = Annotated[
     str | None,
     typer.Option(metavar="REVISION", help="Run the code that this revision of a hub model brings. It can do anything."),
 ]
+_SERVERS = ("http", "https", "openai", "dashscope", "vllm", "ollama", "llamacpp")
 _LONGEST = 200_000  # characters of one answer
 _HELP = "/again  answer once more   /picture FILE  another picture   /system TEXT  how to answer   /clear  begin anew   /quit"
 
@@ -90,8 +91,11 @@ def ask(
         _interactive(talk, history)
 
 
-def open_model(name: str | None, *, cache: Path | None = None, **options: Any) -> Chat:
-    """The Chat of --chat or of WHICHPIC_CHAT, with the options that were given. Raises QueryError where none is named."""
+def open_model(name: str | None, *, cache: Path | None = None, workers: int = 0, **options: Any) -> Chat:
+    """The Chat of --chat or of WHICHPIC_CHAT, with the options that were given. Raises QueryError where none is named.
+
+    workers: requests that a server gets at the same time; 0: its usual number.
+    """
     from whichpic.chat import open_chat
     from whichpic.settings import settings
 
@@ -104,6 +108,8 @@ def open_model(name: str | None, *, cache: Path | None = None, **options: Any) -
     given = {
         key: str(value) if isinstance(value, Path) else value for key, value in options.items() if value is not None
     }
+    if workers and name.partition(":")[0].lower() in _SERVERS:
+        given["concurrency"] = workers
     return open_chat(name, cache=cache, **given)
 
 

@@ -62,7 +62,8 @@ def describe(
         raise QueryError(f"--language is {' or '.join(LANGUAGES)}, not '{language}'")
     if not album_too and out is None:
         raise QueryError("--no-index writes captions nowhere without --out FOLDER")
-    model = open_model(chat, cache=cache, precision=precision, adapter=adapter, allow_code=allow_code)
+    model = open_model(chat, cache=cache, precision=precision, adapter=adapter, allow_code=allow_code,
+                       workers=workers)  # fmt: skip
     wanted = [each.strip() for each in dimensions.split(",") if each.strip()]
 
     def work(pictures: Sequence[Source], journal: Path) -> Report:

@@ -1,0 +1,96 @@
+"""`whichpic describe`: from pictures without captions to an album that is found by them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.model_server import ModelServer, pictures_of, question_of
+from tests.cli.test_commands import run
+from tests.support import drawn_album
+
+
+def say(body: dict[str, Any]) -> str:
+    assert len(pictures_of(body)) == 1
+    if "mood" in question_of(body):
+        return "This photo has a calm evening mood."
+    return "The image shows a tall lighthouse by the sea."
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ModelServer]:
+    with ModelServer(say) as opened:
+        yield opened
+
+
+def test_an_album_is_described_and_found_by_its_captions(server: ModelServer, tmp_path: Path) -> None:
+    album = drawn_album(tmp_path / "album", 4)
+    (album / "broken.jpg").write_bytes(b"not a picture")
+    done = run("describe", str(album), "--chat", server.url, "--dimensions", "scene,mood", "--limit", "2", home=tmp_path,
+               WHICHPIC_HOME=str(tmp_path))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "captions: 4 written" in done.stdout and "tiny-vlm" in done.stderr
+    again = run("describe", str(album), "--chat", server.url, "--dimensions", "scene,mood", "--out", str(tmp_path / "out"),
+                "--json", home=tmp_path)  # fmt: skip
+    report = json.loads(again.stdout)
+    assert (report["captions"], report["kept"], report["skipped"]) == (4, 4, []), again.stderr
+    shown = json.loads(run("show", str(album), "--json", home=tmp_path).stdout)
+    assert shown["captions"] == 8
+    rows = json.loads((tmp_path / "out" / "conversations.json").read_text(encoding="utf-8"))
+    assert [len(row["conversations"]) for row in rows] == [4] * 4
+    whole = json.loads((tmp_path / "out" / "output.json").read_text(encoding="utf-8"))
+    assert whole[0]["conversations"][1]["content"].startswith("A tall lighthouse by the sea.")
+
+
+def test_a_folder_that_stays_as_it_is(server: ModelServer, tmp_path: Path) -> None:
+    folder = drawn_album(tmp_path / "album", 2)
+    out = tmp_path / "out"
+    done = run("describe", str(folder), "--chat", server.url, "--dimensions", "scene", "--no-index", "--out", str(out),
+               home=tmp_path, WHICHPIC_ENCODER="names")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["conversations.json", "described.jsonl", "output.json"]
+    assert not (folder / ".whichpic").exists()
+
+
+def test_a_model_that_runs_elsewhere(tmp_path: Path) -> None:
+    album = drawn_album(tmp_path / "album", 3)
+    batch = tmp_path / "batch"
+    words = ("describe", str(album), "--chat", f"batch:{batch}", "--dimensions", "scene,mood", "--limit", "2")
+    done = run(*words, home=tmp_path)
+    assert done.returncode == 4, done.stderr
+    assert "4 requests wait" in done.stderr
+    requests = [json.loads(line) for line in (batch / "requests.jsonl").read_text().splitlines()]
+    assert len({each["custom_id"] for each in requests}) == 4
+    replies = [
+        {"custom_id": each["custom_id"], "error": None, "response": {"status_code": 200, "body": {
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": f"card {number}."}}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 1}}}}
+        for number, each in enumerate(requests)
+    ]  # fmt: skip
+    (batch / "replies.jsonl").write_text("".join(json.dumps(each) + "\n" for each in replies[:3]))
+    assert run(*words, home=tmp_path).returncode == 4
+    (batch / "replies.jsonl").write_text("".join(json.dumps(each) + "\n" for each in replies))
+    done = run(*words, home=tmp_path)
+    assert done.returncode == 0 and "1 written, 3 there already" in done.stdout, done.stderr
+
+
+def test_what_is_refused_in_a_line(tmp_path: Path) -> None:
+    captions = tmp_path / "said.jsonl"
+    captions.write_text('{"id": "1.jpg", "captions": ["a dog"]}\n')
+    assert run("index", str(captions), home=tmp_path).returncode == 0
+    album = drawn_album(tmp_path / "album", 1)
+    gone = "http://127.0.0.1:9/v1"
+    for words, told in (
+        ([str(captions), "--chat", gone], "has captions only"),
+        ([str(album)], "--chat"),
+        ([str(album), "--chat", gone, "--language", "fr"], "--language is en or zh"),
+        ([str(album), "--chat", gone, "--no-index"], "--out"),
+        ([str(album), "--chat", gone, "--dimensions", "smell"], "describe-smell"),
+        ([str(tmp_path / "none"), "--chat", gone], "no such folder"),
+    ):
+        done = run("describe", *words, home=tmp_path)
+        assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr, done.stderr
