@@ -1,0 +1,146 @@
+"""A real model behind a real server: SmolLM2 (135M) in llama.cpp on the loopback interface, started here.
+
+Skipped, with the reason, without the package xllamacpp or the weights (whichpic models get smollm2-135m). What such a
+small model says is not looked at, except where a grammar or a plain example leaves it little choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import monotonic
+from typing import Literal
+
+import numpy as np
+import pytest
+from pydantic import BaseModel, Field
+
+from benchmarks import llama_server
+from whichpic.chat import Decoding, Message, open_chat
+from whichpic.chat.base import Chat
+from whichpic.errors import ChatError, ModelError
+
+SHORT = Decoding(max_tokens=16)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    if not llama_server.installed():
+        pytest.skip(llama_server.MISSING)
+    try:
+        path = llama_server.weights("smollm2-135m")
+    except ModelError as error:
+        pytest.skip(str(error))
+    with llama_server.serving(path, context=1024, slots=2, threads=2) as served:
+        yield served
+
+
+@pytest.fixture
+def chat(address: str) -> Chat:
+    return open_chat(f"llamacpp:{address}")
+
+
+def ask(text: str) -> list[Message]:
+    return [Message("user", text)]
+
+
+def test_complete(chat: Chat) -> None:
+    reply = chat.complete(ask("Say hello."), decoding=SHORT)[0]
+    assert reply.text.strip() and reply.finish in ("stop", "length")
+    assert reply.tokens_in > 5 and 0 < reply.tokens_out <= 16 and reply.seconds > 0
+    assert chat.complete(ask("Say hello."), decoding=SHORT)[0].text == reply.text  # greedy: the same again
+    assert chat.usage.calls == 2 and chat.usage.tokens_out == 2 * reply.tokens_out
+    assert "smollm2" in chat.id
+
+
+class Seen(BaseModel):
+    thing: str = Field(max_length=40)
+    colour: Literal["red", "blue", "green"]
+    count: int = Field(ge=1, le=9)
+
+
+def test_complete_with_a_schema(chat: Chat) -> None:
+    asked = ask("A photo of two red apples. Give the thing, its colour and how many there are, as JSON.")
+    reply = chat.complete(asked, schema=Seen, decoding=Decoding(max_tokens=80))[0]
+    assert isinstance(reply.value, Seen) and not reply.repaired
+    assert reply.value.colour in ("red", "blue", "green") and 1 <= reply.value.count <= 9
+
+
+def test_several_replies_are_drawn(chat: Chat) -> None:
+    drawn = Decoding(max_tokens=12, temperature=1.0, seed=3)
+    first = [reply.text for reply in chat.complete(ask("Name an animal and a colour."), n=3, decoding=drawn)]
+    assert len(first) == 3 and len(set(first)) > 1
+
+
+def test_stream(chat: Chat) -> None:
+    asked = ask("Name five animals.")
+    pieces = list(chat.stream(asked, decoding=SHORT))
+    assert len(pieces) > 3
+    assert "".join(pieces).strip() == chat.complete(asked, decoding=SHORT)[0].text.strip()
+
+
+def test_closing_a_stream_frees_the_server(chat: Chat) -> None:
+    stream = chat.stream(ask("Tell a very long story."), decoding=Decoding(max_tokens=900))
+    assert next(iter(stream)) is not None
+    stream.close()  # type: ignore[attr-defined]
+    began = monotonic()
+    both = [chat.complete(ask(f"Say {word}."), decoding=Decoding(max_tokens=2)) for word in ("yes", "no")]
+    assert all(both) and monotonic() - began < 10
+
+
+def test_choose_reads_the_probabilities(chat: Chat) -> None:
+    prefix = [
+        Message("system", "You answer with yes or no."),
+        *(Message("user", "Is fire hot?"), Message("assistant", "yes")),
+        *(Message("user", "Is ice hot?"), Message("assistant", "no")),
+    ]
+    found = chat.choose(prefix, ["Is snow cold?", "Is the sun cold?", "Is water dry?"], ["yes", "no"])
+    assert found.exact and found.mass.shape == (3, 2) and found.mass.dtype == np.float64
+    assert (found.mass > 0).all() and (found.mass.sum(axis=1) <= 1 + 1e-6).all()
+    assert found.mass.sum(axis=1).min() > 0.5  # after two examples hardly anything but the two words comes
+    again = chat.choose(prefix, ["Is snow cold?"], ["no", "yes"])
+    np.testing.assert_allclose(again.mass[0, ::-1], found.mass[0], atol=0.02)  # the order of choices changes nothing
+
+
+def test_a_deadline_holds_and_the_server_goes_on(chat: Chat) -> None:
+    began = monotonic()
+    with pytest.raises(ChatError) as caught:
+        chat.complete(ask("Count from one to a thousand, in words."), decoding=Decoding(max_tokens=900), deadline=0.4)
+    assert caught.value.reason == "timeout" and "\n" not in str(caught.value)
+    assert monotonic() - began < 2.0
+    assert chat.complete(ask("Say hello."), decoding=SHORT)[0].text
+
+
+def test_a_stream_keeps_the_deadline_too(chat: Chat) -> None:
+    began = monotonic()
+    with pytest.raises(ChatError) as caught:
+        list(chat.stream(ask("Count from one to a thousand."), decoding=Decoding(max_tokens=900), deadline=0.5))
+    assert caught.value.reason == "timeout" and monotonic() - began < 2.0
+
+
+def test_a_prompt_that_is_too_long_is_said_so(chat: Chat) -> None:
+    with pytest.raises(ChatError) as caught:
+        chat.complete(ask("word " * 3000), decoding=SHORT)
+    assert caught.value.reason == "too long"
+
+
+def test_what_this_server_cannot_do(chat: Chat) -> None:
+    assert not chat.can_score
+    with pytest.raises(ChatError) as caught:
+        chat.logprobs(ask("Say hello."), ["hello"])
+    assert caught.value.reason == "unsupported"
+
+
+def test_a_server_that_is_gone_is_unreachable(address: str) -> None:
+    gone = open_chat("http://127.0.0.1:9/v1#smollm2", retries=0)
+    with pytest.raises(ChatError) as caught:
+        gone.complete(ask("Say hello."), decoding=SHORT, deadline=3)
+    assert caught.value.reason == "unreachable"
+
+
+def test_a_file_that_is_no_model_is_one_line() -> None:
+    if not llama_server.installed():
+        pytest.skip(llama_server.MISSING)
+    with pytest.raises(ModelError, match=r"the llama.cpp server did not start: .+"), llama_server.serving(__file__):
+        pass
+    with pytest.raises(ModelError, match=r"neither a \.gguf file nor a language model"):
+        llama_server.weights("minilm")
