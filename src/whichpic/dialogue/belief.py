@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from whichpic.dialogue.constants import BeliefSettings
+from whichpic.dialogue.denoise import agreeing
 from whichpic.dialogue.events import Answered, Filtered, Marked, Record, Said, Term
 from whichpic.dialogue.likelihood import answer_likelihood, denial_likelihood, mark_likelihood, safe_log
-from whichpic.dialogue.rewriting import denied_thing
+from whichpic.dialogue.rewriting import SLERP, denied_thing, heard_and_settled, rewritten, slerp
 from whichpic.errors import SessionError
 from whichpic.search.base import top
 from whichpic.words import vocabulary
@@ -39,7 +40,7 @@ class Part:
     """What one record adds to the log belief: `values` float64 [n]. `n` is the record's number, -1 for all together."""
 
     n: int
-    kind: str  # said, denied, together, answered, marked
+    kind: str  # said, denied, together, hinted, looked at, answered, marked
     what: str
     values: Logs
 
@@ -103,7 +104,8 @@ class Belief:
 
 def believe(gallery: Gallery, records: Sequence[Record], settings: BeliefSettings) -> Belief:
     """The belief after the records that still count. Raises QueryError or SessionError where one does not fit."""
-    parts = _said(gallery, records, settings)
+    parts = [*_said(gallery, records, settings), *_hinted(gallery, records, settings)]
+    parts += _looked_at(gallery, records, settings)
     mask = np.ones(gallery.n, dtype=np.bool_)
     for record in records:
         event = record.event
@@ -166,15 +168,95 @@ def _said(gallery: Gallery, records: Sequence[Record], settings: BeliefSettings)
     beta = settings.beta * (settings.reply_beta if replies and own else 1.0)
     # Only what was said in words is in the rewritten sentence: a picture keeps all of its weight.
     worded = [(record, event) for record, event, _ in heard if event.text]
-    rewritten = worded[-1][0].rewritten if len(worded) > 1 and settings.alpha else ""
-    together, _ = said_evidence(gallery, Said.of(rewritten), settings) if rewritten else (None, [])
-    alpha = 0.0 if together is None else settings.alpha
+    sentence, together, alpha = _together(gallery, records, worded, settings)
     for record, event, evidence in heard:
         weight = beta * share[bool(event.asked)] * (1 - alpha if event.text else 1.0)
         parts.append(Part(record.n, "said", _words_of(event), _locked(weight * evidence.astype(np.float64))))
     if together is not None:
         weight = beta * alpha * sum(share[bool(event.asked)] for _, event in worded)
-        parts.append(Part(-1, "together", rewritten, _locked(weight * together.astype(np.float64))))
+        parts.append(Part(-1, "together", sentence, _locked(weight * together.astype(np.float64))))
+    return parts
+
+
+def _together(
+    gallery: Gallery, records: Sequence[Record], worded: Sequence[tuple[Record, Said]], settings: BeliefSettings
+) -> tuple[str, Floats | None, float]:
+    """All that was said as one: the sentence, its evidence (None where there is none) and its share.
+
+    The rewriter's where it has heard everything, that of `join` where not.
+    """
+    if not worded:
+        return "", None, 0.0
+    if settings.rewriter == "slerp":
+        if len(worded) < 2:
+            return "", None, 0.0
+        fields = gallery.vector_evidence(walked(gallery, [event for _, event in worded]))
+        walk = _bounded(_weighted(gallery, fields, settings.weights), settings)
+        return "the vectors of all that was said", walk, settings.alphas.get("slerp", 0.0)
+    sentence = rewritten(records)
+    alpha = settings.alphas.get(settings.rewriter, settings.alpha)
+    if settings.rewriter == "join" or not sentence:
+        sentence, alpha = worded[-1][0].rewritten if len(worded) > 1 else "", settings.alpha
+    if not sentence or not alpha:
+        return "", None, 0.0
+    together = said_evidence(gallery, Said.of(sentence), settings)[0]
+    return sentence, together, 0.0 if together is None else alpha
+
+
+def walked(gallery: Gallery, said: Sequence[Said]) -> Floats:
+    """The query vector after all sentences, float32 [dim]: every one turns it towards itself (MERLIN). Denials are left out."""
+    vector: Floats | None = None
+    for event in said:
+        text = without_denials(event.text)[0]
+        if text:
+            fresh = gallery.text_vector(text)
+            vector = fresh if vector is None else slerp(vector, fresh, SLERP)
+    return gallery.text_vector(said[-1].text) if vector is None else vector
+
+
+def _hinted(gallery: Gallery, records: Sequence[Record], settings: BeliefSettings) -> list[Part]:
+    """Captions of liked pictures, where no rewriter has them in its sentence: an event enters by one channel only."""
+    weight = settings.beta * settings.alphas.get("caption", 0.0)
+    if not weight or (settings.rewriter == "expand" and rewritten(records)):
+        return []
+    told = [(record.n, text) for record in records if record.noted for _, text in record.noted.captions]
+    if not told:
+        return []
+    said, settled = heard_and_settled(record.event for record in records)
+    parts = []
+    for n, caption in told:
+        text = agreeing(caption, said, settled=settled)
+        evidence = said_evidence(gallery, Said.of(text), settings)[0] if text else None
+        if evidence is not None:
+            # However many were liked, together they count as one.
+            values = weight / len(told) * evidence.astype(np.float64)
+            parts.append(Part(n, "hinted", text, _locked(values)))
+    return parts
+
+
+def _looked_at(gallery: Gallery, records: Sequence[Record], settings: BeliefSettings) -> list[Part]:
+    """What a model said of pictures that it looked at: log-odds above the mean of those looked at together.
+
+    A picture that was not looked at gets 0, as an average one of those: that all of twelve are a "no" says nothing against
+    them and for the rest, but one "yes" among them is raised, and the eleven fall below the rest. Of several looks at a
+    picture the last one counts, for each has heard all that was said before. p is mixed with chance as an answer's is.
+    """
+    last = {picture: record.n for record in records if record.noted for picture, _ in record.noted.reranked}
+    parts = []
+    eps = settings.eps.get("chat", 0.2)
+    for record in records:
+        looked = [pair for pair in (record.noted.reranked if record.noted else ()) if pair[0] in gallery.positions]
+        if not looked or not settings.rerank:
+            continue
+        p = (1 - eps) * np.array([p for _, p in looked]) + eps / 2
+        odds = np.log(np.maximum(p, 1e-9) / np.maximum(1 - p, 1e-9))
+        odds = np.clip(odds - odds.mean(), -settings.clip, settings.clip)
+        values = np.zeros(gallery.n, dtype=np.float64)
+        for (picture, _), each in zip(looked, odds.tolist(), strict=True):
+            if last[picture] == record.n:
+                values[gallery.positions[picture]] = settings.rerank * each
+        what = f"{len(looked)} picture{'s' if len(looked) > 1 else ''}"
+        parts.append(Part(record.n, "looked at", what, _locked(values)))
     return parts
 
 

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,16 +37,15 @@ from whichpic.dialogue.events import (
 )
 from whichpic.dialogue.keeping import FORMAT, read_session, write_lines
 from whichpic.dialogue.phrases import read
-from whichpic.dialogue.refining import Models
+from whichpic.dialogue.refining import Models, Opener, query_of, refined, trouble
 from whichpic.dialogue.rewriting import join
 from whichpic.dialogue.showing import Reason, Shown, listed, reasons
-from whichpic.errors import SessionError
+from whichpic.errors import ChatError, SessionError
 from whichpic.settings import settings as user_settings
 from whichpic.words import has_cjk
 
 if TYPE_CHECKING:
     from whichpic.chat.base import Chat
-    from whichpic.dialogue.refining import Opener
     from whichpic.search.gallery import Gallery
 
 LEAST_GAIN = 0.01
@@ -95,9 +95,11 @@ class Session:
             chat=chat, rerank=rerank, feedback=feedback, sampler=sampler, pictures=pictures,
             seconds=user_settings().deadline if deadline is None else deadline,
         )  # fmt: skip
-        self._askers(), chooser(choose_by)  # a wrong name is an error now and not at the first question
+        self._spent = 0.0  # seconds that models have had in this turn
+        self._askers(asker), chooser(choose_by)  # a wrong name is an error now and not at the first question
         self.note = ""
         self.trouble = ""
+        """One line for people where a model failed in this turn; "" where none did. Cleared at the next event."""
         self._belief: Belief | None = None
         self._questions: list[Question] | None = None
         self._shown_last: tuple[str, ...] = ()
@@ -141,7 +143,9 @@ class Session:
                     raise SessionError(
                         f"'{answer.strip()}' does not answer \"{question.text}\"; choose one of: {options}"
                     )
-                self.say(reading.rest)
+                # A model's question is about anything: only with it do the words say what they are about.
+                asked = question.text if question.source in ("chat", "encoder") else ""
+                self._add(Said.of(reading.rest.strip(), asked=asked))
                 return
             self._add(Answered(question, reading.option, answer.strip()))
             if reading.rest:
@@ -183,7 +187,22 @@ class Session:
         What it said is recorded as one Noted. True where the list may have changed. A ChatError is told in `trouble`, and
         the turn goes on without; ChatPending goes up. deadline: seconds for all of it; None is what the turn has left.
         """
-        return False
+        counted = effective(self.records)
+        if self.models.chat is None or not counted or self.chosen is not None:
+            return False
+        began = perf_counter()
+        # A question that a model asks comes after this, and needs its part of the turn.
+        seconds = self._left() * (0.6 if self._model_asks else 1.0) if deadline is None else deadline
+        try:
+            note, failed = refined(self.gallery, counted, self.settings, self.models,
+                                   language=self.language_now, seconds=seconds)  # fmt: skip
+        finally:
+            self._spent += perf_counter() - began
+        self.trouble = self.trouble or failed
+        if note is None:
+            return False
+        self._keep(note)
+        return True
 
     # ---- what follows
 
@@ -191,6 +210,11 @@ class Session:
     def events(self) -> list[Event]:
         """The events that still count, in their order."""
         return [record.event for record in effective(self.records) if not isinstance(record.event, Undo | Noted)]
+
+    @property
+    def query(self) -> str:
+        """What is looked for, as one sentence: the rewriter's where there is one, else all that was said, joined."""
+        return query_of(effective(self.records))
 
     @property
     def chosen(self) -> str | None:
@@ -261,10 +285,11 @@ class Session:
     def branch(self) -> Session:
         """A copy that goes on by itself."""
         models = self.models
-        twin = Session(self.gallery, folder=self.folder, settings=self.settings, asker=self.asker, choose_by=self.choose_by,
-                       language=self.language, seed=self.seed, least_gain=self.least_gain, chat=models.chat,
-                       rerank=models.rerank, feedback=models.feedback, sampler=models.sampler, deadline=models.seconds,
-                       pictures=models.pictures)  # fmt: skip
+        twin = Session(
+            self.gallery, folder=self.folder, settings=self.settings, asker=self.asker, choose_by=self.choose_by,
+            language=self.language, seed=self.seed, least_gain=self.least_gain, chat=models.chat, rerank=models.rerank,
+            feedback=models.feedback, sampler=models.sampler, deadline=models.seconds, pictures=models.pictures,
+        )  # fmt: skip
         twin.records = list(self.records)
         if twin.path is not None and self.records:
             write_lines(twin.path, [twin._header(), *(to_json(record) for record in twin.records)])
@@ -309,8 +334,13 @@ class Session:
     def _add(self, event: Event | Undo) -> None:
         if self.chosen is not None and not isinstance(event, Undo):
             raise SessionError("this session has ended with a picture found; undo to go on")
+        self._keep(event)
+        self.trouble, self._spent = "", 0.0
+
+    def _keep(self, event: Event | Undo | Noted) -> None:
         n = self.records[-1].n + 1 if self.records else 0
-        record = Record(n, event, self._shown_last, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", self._rewrite(event))
+        shown = () if isinstance(event, Noted) else self._shown_last
+        record = Record(n, event, shown, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", self._rewrite(event))
         kept = [*self.records, record]
         belief = believe(self.gallery, effective(kept), self.settings)
         if self.path is not None:
@@ -318,19 +348,47 @@ class Session:
             write_lines(self.path, lines, mode="a")
         self.records, self._belief, self._questions = kept, belief, None
 
-    def _rewrite(self, event: Event | Undo) -> str:
+    def _left(self) -> float:
+        return max(self.models.seconds - self._spent, 0.0)
+
+    @property
+    def _model_asks(self) -> bool:
+        return not {name.strip() for name in self.asker.split(",")} <= {"facts", "pick", ""}
+
+    def _rewrite(self, event: Event | Undo | Noted) -> str:
         if not isinstance(event, Said):
             return ""
         before = [each.text for each in self.events if isinstance(each, Said)]
         return join([*before, event.text]) if before else ""
 
-    def _askers(self, **options: Any) -> tuple[Asker, ...]:
-        return askers(self.asker, **options)
+    def _askers(self, names: str) -> tuple[Asker, ...]:
+        models = self.models
+        return askers(names, chat=models.chat, pictures=models.pictures,
+                      sampler=models.sampler, deadline=self._left(), seed=self.seed)  # fmt: skip
+
+    def _proposed(self) -> list[Question]:
+        """What the askers propose; where models fail, or have nothing that is worth asking, what facts do."""
+        records, language = effective(self.records), self.language_now
+
+        def asking(names: str) -> list[Question]:
+            return [q for propose in self._askers(names) for q in propose(self.gallery, self.belief, records, language)]
+
+        if not self._model_asks:
+            return asking(self.asker)
+        began = perf_counter()
+        found: list[Question] = []
+        for name in self.asker.split(","):
+            try:
+                if self._left() - (perf_counter() - began) <= 0:
+                    raise ChatError("timeout", "no time is left")
+                found += asking(name)
+            except ChatError as error:
+                self.trouble = self.trouble or trouble(error, "asked from facts")
+        self._spent += perf_counter() - began
+        return found or asking("facts,pick")
 
     def _ranked_questions(self) -> list[Question]:
-        language = self.language_now
-        records = effective(self.records)
-        proposed = [q for propose in self._askers() for q in propose(self.gallery, self.belief, records, language)]
+        proposed = self._proposed()
         if not proposed or self.belief.mask.sum() < 2:
             return []
         scores = chooser(self.choose_by, seed=self.seed)(self.gallery, self.belief, proposed, self.settings)

@@ -229,11 +229,13 @@ class Gallery:
         text, caption_words and caption_vectors of the best single one, caption_mean of all of them on average. Cached:
         the belief asks for the same text at every turn.
         """
-        fields = dict(self.vector_evidence(self.text_vector(text)))
+        by_vector = self.vector_evidence(self.text_vector(text))
+        fields = {name: by_vector[name] for name in ("pictures",) if name in by_vector}
         if self.captions:
             fields["text_words"] = standardise(self._texts.scores(text), self._captioned)
             best = fields["text_words"]
             fields["caption_words"] = best if self._each_one else standardise(self._words.scores(text), self._captioned)
+        fields |= by_vector
         return MappingProxyType({name: _locked(z) for name, z in fields.items()})
 
     def vector_evidence(self, vector: Floats) -> Mapping[str, Floats]:
