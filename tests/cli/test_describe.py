@@ -33,7 +33,7 @@ def test_an_album_is_described_and_found_by_its_captions(server: ModelServer, tm
     done = run("describe", str(album), "--chat", server.url, "--dimensions", "scene,mood", "--limit", "2", home=tmp_path,
                WHICHPIC_HOME=str(tmp_path))  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "captions: 4 written" in done.stdout and "tiny-vlm" in done.stderr
+    assert "captions by tiny-vlm" in done.stdout and "4 written" in done.stdout
     again = run("describe", str(album), "--chat", server.url, "--dimensions", "scene,mood", "--out", str(tmp_path / "out"),
                 "--json", home=tmp_path)  # fmt: skip
     report = json.loads(again.stdout)

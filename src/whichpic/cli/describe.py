@@ -69,10 +69,11 @@ def describe(
     def work(pictures: Sequence[Source], journal: Path) -> Report:
         from whichpic.describe import describe
 
+        pictures = pictures[:limit]
         if not json:
             note(f"{model.describe} describes {len(pictures)} pictures ({', '.join(wanted)}) into {journal}")
         with progress(json) as show:
-            return describe(pictures[:limit], model, journal, dimensions=wanted, language=language, again=again,
+            return describe(pictures, model, journal, dimensions=wanted, language=language, again=again,
                             workers=workers, deadline=deadline, on_progress=show)  # fmt: skip
 
     if album_too:
@@ -148,7 +149,7 @@ def _say(report: Report, model: Chat, album: Path, json: bool) -> None:
     else:
         did = {"written": report.captions, "nothing to say": report.empty, "there already": report.kept}
         what = ", ".join(f"{count} {name}" for name, count in did.items() if count) or "nothing to do"
-        print(f"captions: {what}; {report.tokens} tokens, {report.seconds:.1f} s")
+        print(f"captions by {printable(model.describe)}: {what}; {report.tokens} tokens, {report.seconds:.1f} s")
         for skip in report.skipped[:5]:
             note(f"  skipped {printable(skip.path)}: {printable(skip.reason)}")
         if len(report.skipped) > 5:
