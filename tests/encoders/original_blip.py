@@ -136,7 +136,8 @@ def picture_vector(t: Tensors, pixels: Any, *, places: Any = None) -> Any:
     for n in range(LAYERS):
         block = f"visual_encoder.blocks.{n}"
         qkv = _linear(t, f"{block}.attn.qkv", _norm(t, f"{block}.norm1", h, 1e-6))
-        h = h + _linear(t, f"{block}.attn.proj", _attention(*np.split(qkv, 3, axis=-1), heads=VISION // 64))
+        query, key, value = np.split(qkv, 3, axis=-1)
+        h = h + _linear(t, f"{block}.attn.proj", _attention(query, key, value, VISION // 64))
         inner = _gelu(_linear(t, f"{block}.mlp.fc1", _norm(t, f"{block}.norm2", h, 1e-6)))
         h = h + _linear(t, f"{block}.mlp.fc2", inner)
     found = _linear(t, "vision_proj", _norm(t, "visual_encoder.norm", h, 1e-6)[0])

@@ -93,7 +93,7 @@ def what_is_better(encoder: Encoder) -> str | None:
 
 
 def _by_transformers(name: str, fetch: Callable[[str], object] | None) -> Encoder:
-    from whichpic.encoders.torch import PRECISIONS, Precision, Torch, snapshot
+    from whichpic.encoders.torch import PRECISIONS, Precision, Torch
 
     name, at, wanted = name.rpartition("@") if name.rpartition("@")[2] in PRECISIONS else (name, "", "")
     precision = cast("Precision", wanted if at else "auto")
@@ -102,13 +102,13 @@ def _by_transformers(name: str, fetch: Callable[[str], object] | None) -> Encode
         understands = f"understands {_BLIP[name]}"
         return Torch(weights, name=name, precision=precision, side=224, tokenizer=words, understands=understands)
     if name == "blip-coco":
-        folder = snapshot("Salesforce/blip-itm-base-coco", fetch=fetch is not None)
+        folder = _snapshot("Salesforce/blip-itm-base-coco", fetch=fetch is not None)
         return Torch(folder, name=name, precision=precision, understands=f"understands {_BLIP[name]}")
     source = Path(name.removeprefix("torch:")).expanduser()
     if source.exists() or not _HUB_ID.fullmatch(name.removeprefix("torch:")):
         return Torch(source, precision=precision)
     repo = name.removeprefix("torch:")
-    return Torch(snapshot(repo, fetch=fetch is not None), name=repo.replace("/", "-"), precision=precision)
+    return Torch(_snapshot(repo, fetch=fetch is not None), name=repo.replace("/", "-"), precision=precision)
 
 
 def _chatir() -> tuple[Path, Path]:
@@ -124,6 +124,21 @@ def _chatir() -> tuple[Path, Path]:
         if (words / "tokenizer.json").is_file() or (words / "vocab.txt").is_file():
             return found[0], words
     raise ModelError(f"'chatir' needs vocab.txt of bert-base-uncased in {folder}, or: whichpic models get minilm")
+
+
+def _snapshot(repo: str, *, fetch: bool) -> Path:
+    """The folder of a repository of the hub on this machine, fetched where `fetch` says so. ModelError if it is not."""
+    from huggingface_hub import snapshot_download
+
+    from whichpic.models.hub import offline
+
+    wanted = ["*.json", "vocab.txt", "*.safetensors"]
+    for local in (True, False) if fetch and not offline() else (True,):
+        try:
+            return Path(snapshot_download(repo, allow_patterns=wanted, local_files_only=local))
+        except Exception as error:  # the hub's errors share no public root
+            why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    raise ModelError(f"'{repo}' is neither a folder nor on this machine, and the hub does not give it ({why})")
 
 
 def _fetch_missing(name: str, fetch: Callable[[str], object] | None) -> None:

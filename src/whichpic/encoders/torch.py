@@ -9,7 +9,8 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 from whichpic.encoders import blip
 from whichpic.encoders.base import unit
 from whichpic.encoders.inputs import PictureInput, TextInput
-from whichpic.errors import EncoderError, ExtraMissing, ModelError
+from whichpic.errors import EncoderError, ExtraMissing
 from whichpic.settings import settings
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ def _load_original(path: Path, side: int) -> Any:
     if extra := sorted(set(given) - set(wanted)):
         raise EncoderError(f"{path} has {len(extra)} tensors too many, the first is {extra[0]}")
     place = "vision_model.embeddings.position_embedding"
-    state = {name: torch.from_numpy(np.ascontiguousarray(widened(array))) for name, array in given.items()}
+    state = {name: torch.from_numpy(np.asarray(widened(array), order="C")) for name, array in given.items()}
     state[place] = interpolated(state[place], side // shape.patch)
     for name, tensor in state.items():
         if tuple(tensor.shape) != wanted[name]:
@@ -292,11 +293,12 @@ def _load_folder(folder: Path, kind: str, weights: Sequence[Path]) -> Any:
     made_by = getattr(transformers, classes[kind])
     how: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True, "output_loading_info": True}
     try:
-        if weights[0].suffix == ".safetensors":
-            model, told = made_by.from_pretrained(folder, use_safetensors=True, **how)
-        else:
-            config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
-            model, told = made_by.from_pretrained(None, config=config, state_dict=_pickled(weights), **how)
+        with _quiet():
+            if weights[0].suffix == ".safetensors":
+                model, told = made_by.from_pretrained(folder, use_safetensors=True, **how)
+            else:
+                config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+                model, told = made_by.from_pretrained(None, config=config, state_dict=_pickled(weights), **how)
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise EncoderError(f"{folder} cannot be loaded: {_first_line(error)}") from None
     missing = sorted(told["missing_keys"])
@@ -305,6 +307,22 @@ def _load_folder(folder: Path, kind: str, weights: Sequence[Path]) -> Any:
     if wrong:
         raise EncoderError(f"{folder}: {len(wrong)} tensors are missing or of another size, the first is {wrong[0]}")
     return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Its progress bars and its tables of tensors are not for our users: what is wrong is told in one line."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _pickled(weights: Sequence[Path]) -> dict[str, Any]:
@@ -317,7 +335,7 @@ def _pickled(weights: Sequence[Path]) -> dict[str, Any]:
     for path in weights:
         for name, array in load_checkpoint(path).items():
             is_number = array.dtype.kind == "f" or type(array).__name__ == "BFloat16"
-            found[name] = torch.from_numpy(np.ascontiguousarray(widened(array) if is_number else array))
+            found[name] = torch.from_numpy(np.asarray(widened(array) if is_number else array, order="C"))
     return found
 
 
@@ -369,23 +387,6 @@ def _precision(wanted: str, device: str) -> str:
     import torch
 
     return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-
-
-def snapshot(repo: str, *, fetch: bool) -> Path:
-    """The folder of a repository of the hub on this machine, fetched where `fetch` says so. ModelError if it is not."""
-    from huggingface_hub import snapshot_download
-
-    from whichpic.models.hub import offline
-
-    wanted = ["*.json", "vocab.txt", "*.safetensors"]
-    for local in (True, False) if fetch and not offline() else (True,):
-        try:
-            return Path(snapshot_download(repo, allow_patterns=wanted, local_files_only=local))
-        except Exception as error:  # the hub's errors share no public root
-            why = error
-    raise ModelError(
-        f"'{repo}' is neither a folder nor on this machine, and the hub does not give it ({_first_line(why)})"
-    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from whichpic.types import Floats
 
+__all__ = ["BFloat16", "load_checkpoint", "load_plain", "widened"]
+
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_VERSION = 1001
 _DEEPEST = 64  # containers within containers
