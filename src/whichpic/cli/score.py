@@ -264,7 +264,7 @@ def _write(summary: Mapping[str, Any], folder: Path | None) -> None:
 
 def _print(summary: Mapping[str, Any], beside: Sequence[Published], *, json: bool, markdown: bool, latex: bool) -> None:
     from whichpic.evaluate import tables
-    from whichpic.evaluate.printing import by_turn_table, comparison_table, remarks, stated, to_text
+    from whichpic.evaluate.printing import by_turn_table, comparison_table, paper_table, remarks, stated, to_text
 
     if json:
         as_json(summary)
@@ -286,6 +286,8 @@ def _print(summary: Mapping[str, Any], beside: Sequence[Published], *, json: boo
         print("\n" if number else "", end="")
         print("\n".join(mark + printable(line) for line in lines) + "\n")
         print(render(by_turn_table(run, k, beside)).rstrip() + "\n")
+        if run["paper"]:
+            print(render(paper_table(run["paper"])).rstrip() + "\n")
         below = [*remarks(run, k), *(_source(system) for system in beside)]
         print("\n".join(mark + printable(line) for line in below))
     for compared in summary["comparisons"]:

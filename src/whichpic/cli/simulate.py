@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whichpic.cli.chat import AllowCodeOption, ChatCacheOption
 from whichpic.cli.index import StoreOption
 from whichpic.cli.output import as_json, note, printable, progress, quoted
 from whichpic.errors import QueryError
@@ -23,18 +24,23 @@ def simulate(
         str | None, typer.Argument(metavar="ALBUM", help="A folder, a data set of captions, or world:2000 (drawn).")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="Settings by name (real-photos, drawn-world) or a TOML file.")
+        str | None,
+        typer.Option(help="Settings by name (real-photos, navigationir, query-rewriting, ...) or a TOML file."),
     ] = None,
     out: Annotated[Path, typer.Option(help="The file to write; one that is there is gone on with.")] = Path(
         "dialogues.jsonl"
     ),
-    user: Annotated[str | None, typer.Option(help="facts, captions or replay.")] = None,
+    user: Annotated[
+        str | None, typer.Option(help="facts, captions, replay, or chat: a model that sees its target.")
+    ] = None,
     captions: Annotated[Path | None, typer.Option(help="What caption users know; not in the album.")] = None,
     space: Annotated[Path | None, typer.Option(help="The list of names that belongs to PlugIR's captions.")] = None,
     dialogues: Annotated[Path | None, typer.Option(help="Recorded dialogues, for --user replay.")] = None,
     errors: Annotated[float | None, typer.Option(help="Share of wrong answers.")] = None,
     ignorance: Annotated[float | None, typer.Option(help="Share of answers that are 'not sure'.")] = None,
-    opening: Annotated[str | None, typer.Option(help="What is said first: caption, object or dialogue.")] = None,
+    opening: Annotated[
+        str | None, typer.Option(help="What is said first: caption, object, dialogue or described.")
+    ] = None,
     targets: Annotated[str | None, typer.Option(help="How many targets, or a file with one id or path a line.")] = None,
     questions: Annotated[int | None, typer.Option(help="Questions in a dialogue.")] = None,
     stop: Annotated[
@@ -42,8 +48,32 @@ def simulate(
     ] = None,
     shown: Annotated[int | None, typer.Option(help="Pictures in the list.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Encoder of the album.")] = None,
-    asker: Annotated[str | None, typer.Option(help="Who proposes questions: facts, pick, or both: facts,pick.")] = None,
+    asker: Annotated[
+        str | None,
+        typer.Option(help="Who asks: facts, pick, captions, pictures, or several: facts,pick."),
+    ] = None,
     chooser: Annotated[str | None, typer.Option(help="Who picks one: eig, kl, first or random.")] = None,
+    chat: Annotated[
+        str | None,
+        typer.Option(help="The model: a URL, openai:MODEL, ..., batch:FOLDER, a folder of weights, a hub id."),
+    ] = None,
+    user_chat: Annotated[str | None, typer.Option(help="The model of --user chat, if it is another one.")] = None,
+    rewriter: Annotated[
+        str | None, typer.Option(help="What makes one sentence of all: join, reconstruct, expand or slerp.")
+    ] = None,
+    rerank: Annotated[int | None, typer.Option(help="So many of the best pictures are looked at by the model.")] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help="What the asker `pictures` looks at: cluster, interval, random or top.")
+    ] = None,
+    feedback: Annotated[
+        str | None,
+        typer.Option(help="Mark pictures instead of answering: own (by what users know) or target (an oracle)."),
+    ] = None,
+    deadline: Annotated[float | None, typer.Option(help="Seconds that a turn waits for models.")] = None,
+    chat_cache: ChatCacheOption = None,
+    adapter: Annotated[Path | None, typer.Option(help="A LoRA adapter for weights in this process.")] = None,
+    precision: Annotated[str, typer.Option(help="Of weights in this process: auto, bf16, int8, int4, ...")] = "auto",
+    allow_code: AllowCodeOption = None,
     language: Annotated[str | None, typer.Option(help="Language of the dialogue: en or zh.")] = None,
     belief: Annotated[Path | None, typer.Option(help="Constants of the belief, a JSON file.")] = None,
     compare: Annotated[
@@ -61,7 +91,11 @@ def simulate(
 
     Example: whichpic simulate world:500 --user facts --targets 50 --questions 8
 
+    Example: whichpic simulate ALBUM --recipe navigationir --chat http://localhost:8000/v1
+
     Options override the recipe. Ctrl-C, or even a crash, keeps what was played; the same command goes on from there.
+    With --chat batch:FOLDER the model's requests go into a file, and it ends with exit code 4 while replies are missing:
+    answer them with whichpic batch FOLDER --chat ... where the model can be reached, and run the same command again.
     """
     from whichpic.simulate.parallel import one_thread
 
@@ -79,8 +113,26 @@ def simulate(
             "chooser": chooser,
             "language": language,
             "belief": _text(belief),
+            "chat": chat,
+            "rewriter": rewriter,
+            "rerank": rerank,
+            "sampler": sampler,
+            "deadline": deadline,
         },
-        "user": {"kind": user, "errors": errors, "ignorance": ignorance, "dialogues": _text(dialogues)},
+        "user": {
+            "kind": user,
+            "errors": errors,
+            "ignorance": ignorance,
+            "dialogues": _text(dialogues),
+            "chat": user_chat,
+            "feedback": feedback,
+        },
+        "models": {
+            "cache": _text(chat_cache),
+            "adapter": _text(adapter),
+            "precision": None if precision == "auto" else precision,
+            "allow_code": allow_code,
+        },
         "opening": {"kind": opening},
         "targets": {"n": number, "file": file},
         "play": {"questions": questions, "stop": stop, "shown": shown, "gain": gain, "seed": seed},
@@ -159,12 +211,31 @@ def _say(path: Path, prepared: Prepared, done: Sequence[Dialogue]) -> None:
     print(f"{printable(prepared.header['name'])}: {len(done)} dialogues among {prepared.gallery.n} pictures, in {path}")
     print("  turn       " + "".join(f"{turn:6d}" for turn in range(turns)))
     print("  Recall@10  " + "".join(f"{100 * _recall(done, turn):6.1f}" for turn in range(turns)))
+    if paper := _paper(path):
+        from whichpic.evaluate.printing import paper_table, to_text
+
+        print(to_text(paper_table(paper)))
+    troubles = [turn.trouble for dialogue in done for turn in dialogue.turns if turn.trouble]
+    if troubles:
+        played = sum(len(dialogue.turns) for dialogue in done)
+        note(
+            f"warning: {len(troubles)} of {played} turns went on without the model; the first: {printable(troubles[0])}"
+        )
+
+
+def _paper(path: Path) -> dict[str, Any] | None:
+    """The table of the paper that a recipe follows, of what was played."""
+    from whichpic.evaluate.papers import paper_of
+    from whichpic.evaluate.protocols.ours import read_ours
+
+    return paper_of(read_ours(path))
 
 
 def _plain(path: Path, prepared: Prepared, done: Sequence[Dialogue]) -> dict[str, Any]:
     turns = max(len(dialogue.turns) for dialogue in done)
     recall = [_recall(done, turn) for turn in range(turns)]
-    return {"file": str(path), **prepared.header, "dialogues": len(done), "recall@10": recall}
+    plain = {"file": str(path), **prepared.header, "dialogues": len(done), "recall@10": recall}
+    return {**plain, "paper": paper} if (paper := _paper(path)) else plain
 
 
 def _text(path: Path | None) -> str | None:

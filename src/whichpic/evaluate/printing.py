@@ -57,6 +57,20 @@ def by_turn_table(run: Summary, k: int, beside: Sequence[Published] = ()) -> Tab
     return Table(caption, head, tuple(rows))
 
 
+def paper_table(paper: Summary) -> Table:
+    """The table of a paper (`papers.paper_of`), one row per turn; a column's interval stands behind its figure."""
+    columns: Mapping[str, Mapping[str, Sequence[float]]] = paper["by_turn"]
+    turns = len(next(iter(columns.values()))["value"])
+    rows = []
+    for turn in range(turns):
+        cells = [Cell(str(turn))]
+        for part in columns.values():
+            value, low, high = (figure(part[name][turn], "hits") for name in ("value", "low", "high"))
+            cells.append(Cell(value, f"{low}–{high}"))
+        rows.append(tuple(cells))
+    return Table(f"{paper['name']}'s table: {paper['about']}", ("turn", *columns), tuple(rows))
+
+
 def comparison_table(compared: Summary) -> Table:
     """b less a by turn, with its paired interval and p."""
     metric = compared["metric"]

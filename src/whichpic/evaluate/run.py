@@ -40,7 +40,8 @@ class Run:
     in_set: whether it held the target. fits: evidence that something here fits; fits_absent: the same after the same
     events, with the target taken out of the album. milliseconds, tokens, calls: what the turn cost.
     relevant: int64 [dialogues], how many pictures are right (several targets); found, seen: distinct right ones, and
-    distinct pictures, shown up to and including that turn. warnings: what a reader must see first.
+    distinct pictures, shown up to and including that turn. warnings: what a reader must see first. wanted: the right pictures
+    of every dialogue, where some have several.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Run:
     found: Rows | None = None
     seen: Rows | None = None
     warnings: tuple[str, ...] = ()
+    wanted: tuple[frozenset[str], ...] = ()
 
     def __post_init__(self) -> None:
         shape = self.ranks.better.shape

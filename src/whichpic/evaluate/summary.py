@@ -15,6 +15,7 @@ import numpy as np
 from whichpic.errors import QueryError
 from whichpic.evaluate import calibration, metrics
 from whichpic.evaluate.intervals import compare, drops, percentiles, resampled_means, resampled_medians, values_of
+from whichpic.evaluate.papers import paper_of
 from whichpic.evaluate.ranks import Ties
 from whichpic.evaluate.run import Run
 
@@ -73,6 +74,8 @@ def summarise(
           none_fits   {auroc, present, absent (means)} | null: evidence that something fits, with and without the target
           cost        {ms, ms_median, ms_p95, tokens, calls} | null; means over dialogues still running
           multi       {recall, f1, recall_low, recall_high} | null
+          paper       {name, about, by_turn: {column: {value, low, high}}} | null: the table of a paper that the run's
+                      settings name, see papers
           worse       the dialogues that lost most (ln of last over first rank), at most 20: {id, target, ranks, texts,
                       shown}
         comparisons[]: {a, b, metric, dialogues, test, difference, low, high, p}: b less a, see intervals.compare
@@ -142,6 +145,7 @@ def _one(run: Run, asked: _Asked) -> dict[str, Any]:
         "none_fits": _none_fits(run),
         "cost": _cost(run),
         "multi": _multi(run, asked),
+        "paper": paper_of(run, ties=asked.ties, level=asked.level, samples=asked.samples, seed=asked.seed),
         "worse": _worse(run, asked),
     }
 

@@ -78,10 +78,10 @@ class Eyes:
 
     def _options(self, question: Question) -> list[str]:
         """The options in words: a picture that is shown is told by what can be seen in it."""
-        if not question.pictures or self._describe is None:
-            return [option.text for option in question.options]
         return [
-            option.text if option.value == OTHER else ", ".join(self._describe(option.value)) or option.text
+            ", ".join(self._describe(option.value)) or option.text
+            if self._describe is not None and option.value in question.pictures
+            else option.text
             for option in question.options
         ]
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-import numpy as np
-
 from whichpic.dialogue.choosing import chooser
 from whichpic.dialogue.constants import REWRITERS, BeliefSettings, read_belief
-from whichpic.dialogue.sampling import sample
+from whichpic.dialogue.sampling import check
 from whichpic.dialogue.session import Session
 from whichpic.errors import QueryError
 from whichpic.simulate.chats import chats_of, stated_chats
@@ -184,7 +182,7 @@ def _plan(tables: Tables) -> Plan:
     chosen: dict[str, Any] = {**{key: wished[key] for key in _PLAYED if key in wished}, **asking}
     play = PlaySettings(**chosen)
     chooser(play.chooser)  # a wrong name is an error now, and not in the middle of a run
-    sample(play.sampler, np.zeros((0, 1), np.float32))
+    check(play.sampler)
     about_user = {key: value for key, value in tables.get("user", {}).items() if key not in ("dialogues", "chat")}
     person = user_settings(about_user)
     opening = tables.get("opening", {}).get("kind", _OPENS[person.kind])

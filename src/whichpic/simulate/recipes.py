@@ -37,6 +37,8 @@ captions, replay, chat; chat: the model of a chat user, where it is another than
 are answered), own (a shown picture is marked, by what the user knows), target (by the target's own vector: an oracle, for
 reproducing query-rewriting's paper). [score] paper: whose table is printed beside ours: navigationir, query-rewriting.
 """
+PAPERS = ("navigationir", "query-rewriting")
+"""Whose tables there are, see evaluate.papers."""
 _PATHS = ("path", "captions", "space", "store", "dialogues", "documents", "file", "folder")
 
 
@@ -80,6 +82,9 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
                 raise QueryError(f"the recipe {path} has '{key}' in [{table}]; known are: {', '.join(TABLES[table])}")
             if key in _PATHS and not isinstance(values[key], str):
                 raise QueryError(f"the recipe {path}: [{table}] {key} is a path in quotes, not {values[key]!r}")
+    paper = content.get("score", {}).get("paper", PAPERS[0])
+    if paper not in PAPERS:
+        raise QueryError(f"the recipe {path}: no paper's table is called {paper!r}; there are {', '.join(PAPERS)}")
     return Recipe(path.stem, about, path, content)
 
 

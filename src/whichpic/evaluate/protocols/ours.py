@@ -68,6 +68,7 @@ def read_ours(path: Path, *, turns: int | None = None) -> Run:
         relevant=relevant,
         found=found,
         seen=seen,
+        wanted=() if relevant is None else tuple(_right(each) for each in dialogues),
     )
 
 
@@ -83,6 +84,10 @@ def _settings(header: dict[str, Any], length: int) -> dict[str, Any]:
     return {"protocol": "whichpic simulate", **settings, **stated, "turns": length}
 
 
+def _right(dialogue: Dialogue) -> frozenset[str]:
+    return frozenset({dialogue.target, *dialogue.relevant})
+
+
 def _several(dialogues: Sequence[Dialogue], length: int) -> tuple[Rows | None, Rows | None, Rows | None]:
     """relevant, found and seen, where some dialogue has more than one right picture; else None."""
     if not any(len(dialogue.relevant) > 1 for dialogue in dialogues):
@@ -90,7 +95,7 @@ def _several(dialogues: Sequence[Dialogue], length: int) -> tuple[Rows | None, R
     found, seen = (np.zeros((len(dialogues), length), np.int64) for _ in range(2))
     relevant = np.ones(len(dialogues), np.int64)
     for row, dialogue in enumerate(dialogues):
-        right = {dialogue.target, *dialogue.relevant}
+        right = _right(dialogue)
         relevant[row] = len(right)
         shown: set[str] = set()
         for t, turn in enumerate(_filled(dialogue, length)):
