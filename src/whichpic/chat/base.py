@@ -128,12 +128,32 @@ class Chat(Protocol):
     Every method raises ChatError, and ChatPending where the reply will come from a batch file.
     """
 
-    id: str
-    describe: str
-    can_see: bool
-    can_see_several: bool
-    can_score: bool
     usage: Usage
+
+    @property
+    def can_see(self) -> bool:
+        """Whether it takes pictures."""
+        ...
+
+    @property
+    def can_see_several(self) -> bool:
+        """Whether it takes more than one picture in a conversation."""
+        ...
+
+    @property
+    def can_score(self) -> bool:
+        """Whether it has `logprobs`."""
+        ...
+
+    @property
+    def id(self) -> str:
+        """Names everything that changes the replies; nobody reads it, it is compared."""
+        ...
+
+    @property
+    def describe(self) -> str:
+        """One line for people."""
+        ...
 
     def complete(
         self,
@@ -174,7 +194,9 @@ class Chat(Protocol):
         """Log-probability of every token of each reply, one array per reply. ChatError("unsupported") without can_score."""
         ...
 
-    def __call__(self, asked: Mapping[str, Any], **options: Any) -> str:
+    def __call__(
+        self, asked: Mapping[str, Any], *, decoding: Decoding | None = None, deadline: float | None = None
+    ) -> str:
         """`chat({"image": ..., "question": ...})`: see `answer`."""
         ...
 

@@ -58,6 +58,7 @@ app.command("simulate")(simulate.simulate)
 app.command("fit")(fit.fit)
 app.command("score")(score.score)
 app.command("report")(report.report)
+app.command("batch")(batch.batch)
 
 
 def _version(value: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -45,14 +45,16 @@ def opened_chat(
     adapter: Path | None = None,
     precision: str = "auto",
     allow_code: str | None = None,
+    **options: Any,
 ) -> Chat | None:
     """The Chat of --chat; None where there is none, or where it is "none". Raises ChatError and ExtraMissing.
 
-    Of the options, those that were not given are not passed on: a server knows nothing of a precision.
+    Of the options, those that were not given are not passed on: a server knows nothing of a precision. Further options go
+    to the kind of chat, as those of `open_chat`.
     """
     if name.strip().casefold() in ("", "none"):
         return None
     from whichpic.chat import open_chat
 
     given = {"adapter": adapter, "precision": None if precision == "auto" else precision, "allow_code": allow_code}
-    return open_chat(name, cache=cache, **{key: value for key, value in given.items() if value is not None})
+    return open_chat(name, cache=cache, **{key: value for key, value in given.items() if value is not None}, **options)
