@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from whichpic.cli import (
+from whichpic.cli import batch, (
     ask,
     demo,
     describe,
