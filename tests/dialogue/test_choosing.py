@@ -11,6 +11,8 @@ from tests.support import gallery
 from whichpic.dialogue import BeliefSettings, Option, Question, Said, believe
 from whichpic.dialogue.choosing import chooser, eig, information_gain
 from whichpic.dialogue.events import Record
+from whichpic.dialogue.likelihood import answer_likelihood
+from whichpic.dialogue.phrases import proposed
 from whichpic.errors import QueryError
 
 ALBUM = gallery(200)
@@ -57,10 +59,32 @@ def test_a_question_that_the_user_cannot_answer_counts_less() -> None:
     assert eig(ALBUM, belief, [thing("dog")], shy)[0] < eig(ALBUM, belief, [thing("dog")], SETTINGS)[0]
 
 
+def test_kl_is_that_of_the_ranking_before_and_after_the_question() -> None:
+    album = gallery(3, captions=["a dog", "a cat", "a car"])
+    plain = BeliefSettings(weights={"text_words": 1.0}, beta=1.0)
+    belief = believe(album, [], plain)
+    z = (np.array([1.0, 0.0, 0.0]) - 1 / 3) / np.sqrt(2 / 9)  # one caption of three has the word
+    moved = np.exp(z) / np.exp(z).sum()
+    expected = float((np.log(1 / 3) - np.log(moved)).mean())
+    asked = [Question("dog", YES_NO, "asked"), Question("nothing of it", YES_NO, "asked")]
+    assert chooser("kl")(album, belief, asked, plain) == pytest.approx([-expected, 0.0], abs=1e-5)
+
+
+def test_questions_of_models_are_weighed_like_all_others() -> None:
+    belief = believe(ALBUM, [], SETTINGS)
+    telling = proposed("What colour is it?", [("red", "red"), ("green", "green"), ("blue", "blue")], asker="captions")
+    empty = proposed("What is it?", [("this", "zzz"), ("that", "zzz zzz")], asker="captions")
+    gains = eig(ALBUM, belief, [telling, empty], SETTINGS)
+    assert gains[0] > 2 * gains[1] >= 0
+    likelihood = answer_likelihood(ALBUM, telling, SETTINGS)
+    assert gains[0] == pytest.approx(SETTINGS.answerable["asked"] * information_gain(belief.p, likelihood))
+
+
 @pytest.mark.parametrize("name", ["eig", "kl", "first", "random"])
 def test_every_chooser_scores_every_question(name: str) -> None:
     belief = believe(ALBUM, [Record(0, Said.of("red"))], SETTINGS)
-    questions = [thing("dog"), thing("cat"), thing("boat")]
+    model = proposed("What colour is it?", [("red", "a red wall"), ("green", "a green wall")], asker="pictures")
+    questions = [thing("dog"), thing("cat"), model]
     scores = chooser(name)(ALBUM, belief, questions, SETTINGS)
     assert scores.shape == (3,) and np.isfinite(scores).all()
     assert np.array_equal(scores, chooser(name)(ALBUM, belief, questions, SETTINGS))

@@ -71,7 +71,7 @@ def pictures(
                         said=listed(told(records)), asked=listed(earlier))  # fmt: skip
         messages = [Message("system", filled.system), Message("user", filled.user, looked_at)]
         replies = _drawn(chat, messages, n, seed + attempt, ends)
-        sifted = sift([reply.value for reply in replies], records, language, asker="pictures", pictures=names)
+        sifted = sift([reply.value for reply in replies], records, asker="pictures", pictures=names)
         kept = sifted.kept
         if kept:
             break

@@ -136,25 +136,18 @@ def ask(attribute: str, values: tuple[str, ...], *, language: str, about: str = 
     )
 
 
-def proposed(text: str, options: Sequence[tuple[str, str]], *, language: str, asker: str,
-             pictures: tuple[str, ...] = ()) -> Question:  # fmt: skip
+def proposed(text: str, options: Sequence[tuple[str, str]], *, asker: str, pictures: tuple[str, ...] = ()) -> Question:
     """A question that a model worded: options are (short answer, what it says of the picture).
 
-    "Something else" is added, unless the answers are yes and no or hold it already. pictures: what the model looked at.
+    "Something else" is added, unless the answers are yes and no, are numbers, or hold it already. pictures: what the model
+    looked at.
     """
     values = [value for _, value in options]
-    closed = OTHER in values or NO in values or any(_is_yes(answer) for answer, _ in options)
-    other = () if closed else (Option(OTHER, _OPTIONS[OTHER][language == "zh"]),)
+    closed = {OTHER, NO} & set(values) or any(_is_yes(answer) for answer, _ in options) or _HOW_MANY.search(text)
+    other = () if closed else (Option(OTHER, _OPTIONS[OTHER][has_cjk(text)]),)
     about = next((mention.concept.name for mention in vocabulary().mentions(text)), "")
-    return Question(
-        text,
-        (*(Option(value, answer) for answer, value in options), *other),
-        "asked",
-        about,
-        "encoder",
-        asker,
-        pictures,
-    )
+    given = tuple(Option(value, answer) for answer, value in options)
+    return Question(text, (*given, *other), "asked", about, "encoder", asker, pictures)
 
 
 def read(question: Question, words: str) -> Reading:
@@ -193,6 +186,7 @@ def _is_no(answer: str) -> bool:
 _PAIR = {YES: _is_yes, NO: _is_no}
 _SMALL = {"a", "an", "the", "it", "is", "are", "was", "were", "in", "on", "at", "of", "with", "there", "i", "think", "its", "s",
           "they", "he", "she", "some", "and", "to", "that", "this", "one"}  # fmt: skip
+_HOW_MANY = re.compile(r"\bhow many\b|多少|几[个只条位辆张名匹头棵朵把件座]", re.IGNORECASE)
 _DENIES = re.compile(r"\b(not|no|never|without|neither)\b|n't|[不没无]")
 
 

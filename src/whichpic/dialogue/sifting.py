@@ -44,8 +44,9 @@ _TWO = re.compile(
 )
 """Two questions in one: whoever answers "yes" has answered one of them."""
 _BEYOND = re.compile(
-    r"\b(camera|lens|focal|aperture|shutter|exif|metadata|resolution|megapixels?|pixels?|file ?(name|size|type)|filenames?|url"
-    r"|website|photographer|copyright|watermark|what year|which year|what date|which date|when was|camera angle|portrait or"
+    r"\b((what|which|kind of|type of|brand of|model of) (camera|lens)|(camera|lens) (angle|model|brand|type|settings?|used|was)"
+    r"|focal|aperture|shutter speed|exif|metadata|resolution|megapixels?|pixels?|file ?(name|size|type)|filenames?|url"
+    r"|website|photographer|copyright|watermark|what year|which year|what date|which date|when was|portrait or"
     r" landscape|orientation|password|prompt|instructions?|system message)\b"
     r"|\b(which|what|how many) (of (the|these|those) )?(\w+ )?(pictures?|images?|photo(graph)?s?|candidates?|captions?)\b"
     r"|\b(first|second|third|fourth|fifth|last) (picture|image|photo|caption|candidate)|\b(picture|image|photo|caption|tile) \d"
@@ -87,7 +88,7 @@ def clean(text: str, longest: int = 400) -> str:
     """A text of a model on one line: no control or invisible characters, addresses, paths, markup or quotation marks."""
     text = unicodedata.normalize("NFC", text[: 8 * longest])
     text = "".join(" " if unicodedata.category(each)[0] == "C" else each for each in text)
-    text = " ".join(_MARKUP.sub(" ", _ADDRESS.sub(" ", text)).split()).strip(" \"'“”‘’「」")
+    text = " ".join(_ADDRESS.sub(" ", _MARKUP.sub(" ", text)).split()).strip(" \"'“”‘’「」")
     return text[:longest].rstrip()
 
 
@@ -140,7 +141,6 @@ class Sifted:
 def sift(
     proposals: Sequence[Proposal],
     records: Sequence[Record],
-    language: str,
     *,
     asker: str,
     pictures: tuple[str, ...] = (),
@@ -168,7 +168,7 @@ def sift(
         if reason:
             dropped.append((text or clean(raw, 80), reason))
             continue
-        kept.append(proposed(text, options, asker=asker, language=language, pictures=pictures))
+        kept.append(proposed(text, options, asker=asker, pictures=pictures))
         texts.append(text)
     return Sifted(tuple(kept), tuple(dropped))
 
@@ -243,7 +243,7 @@ def _odd(raw: str, text: str, proposal: Proposal) -> str:
         return "too long"
     if _TWO.search(clean(raw)):
         return "two questions"
-    if _ADDRESS.search(raw) or _BEYOND.search(everything):
+    if _ADDRESS.search(_MARKUP.sub(" ", raw)) or _BEYOND.search(everything):
         return "unanswerable"
     return ""
 
@@ -264,7 +264,8 @@ def _options(proposal: Proposal, text: str) -> list[tuple[str, str]]:
         elif is_pair and _YES.fullmatch(_lead(answer)):
             value = says if len(tokens(says)) > 1 else _statement(text)
         elif _OTHER.fullmatch(answer):
-            value = OTHER
+            # "none" of a count says what the picture shows; "none of these" does not.
+            value = says if len(tokens(says)) > 1 and not _denies(says) and not _OTHER.fullmatch(says) else OTHER
         else:
             value = says or answer
         alike = [each for each in found if _content(each[0]) == _content(answer) or _same(each[1], value)]

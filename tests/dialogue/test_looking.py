@@ -1,0 +1,159 @@
+"""The asker `pictures`: at what a model looks, what it is told, and what becomes of what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+from PIL import Image
+
+from tests.support import COLOURS, drawn, gallery
+from whichpic.album.datasets import DataSet
+from whichpic.chat.base import Message
+from whichpic.chat.scripted import Scripted
+from whichpic.dialogue import Answered, BeliefSettings, Question, Said, believe
+from whichpic.dialogue.asking import askers
+from whichpic.dialogue.events import Record
+from whichpic.dialogue.likelihood import OTHER
+from whichpic.dialogue.looking import contact_sheet, note
+from whichpic.encoders.toy import Toy
+from whichpic.errors import AlbumError, ChatError, ChatPending
+from whichpic.search import Gallery
+
+ALBUM = gallery(200)
+SETTINGS = BeliefSettings()
+RECORDS = [Record(0, Said.of("a bright wall"))]
+
+
+def opened(picture: str) -> Image.Image:
+    return drawn(COLOURS[ALBUM.positions[picture] % 10])
+
+
+def says(question: str = "What colour is the wall?", *colours: str) -> str:
+    options = [{"answer": colour, "says": f"a {colour} wall"} for colour in colours or ("red", "green")]
+    return json.dumps({"shared": "a wall", "differs": "its colour", "question": question, "options": options})
+
+
+def ask(chat: Scripted, records: Sequence[Record] = RECORDS, language: str = "en", **options: object) -> list[Question]:
+    given: dict[str, object] = {"pictures": opened, "n": 1, "judged": 0, **options}
+    (propose,) = askers("pictures", chat, **given)  # type: ignore[arg-type]
+    return propose(ALBUM, believe(ALBUM, records, SETTINGS), records, language)
+
+
+def test_the_model_looks_at_five_candidates_and_asks_one_question() -> None:
+    chat = Scripted([says()])
+    (question,) = ask(chat)
+    assert question.text == "What colour is the wall?" and question.asker == "pictures" and question.source == "encoder"
+    assert [option.value for option in question.options] == ["a red wall", "a green wall", OTHER]
+    (messages,) = chat.asked
+    assert len(messages[-1].pictures) == len(question.pictures) == 5
+    assert '"a bright wall"' in messages[-1].text and "5 candidates" in messages[-1].text
+
+
+def test_earlier_questions_are_in_the_prompt_and_not_asked_again() -> None:
+    (first,) = ask(Scripted([says()]))
+    records = [*RECORDS, Record(1, Answered(first, None))]
+    chat = Scripted([says(), says("Where is the wall?", "far", "near")])
+    (second,) = ask(chat, records)
+    assert second.text == "Where is the wall?"
+    assert all('1. "What colour is the wall?"' in messages[-1].text for messages in chat.asked)
+
+
+def test_several_questions_are_drawn_about_the_same_pictures() -> None:
+    chat = Scripted([says(), says("Where is the wall?", "far", "near"), says()])
+    found = ask(chat, n=3)
+    assert [question.text for question in found] == ["What colour is the wall?", "Where is the wall?"]
+    assert len({id(messages[-1].pictures) for messages in chat.asked}) == 1
+
+
+def test_a_drawn_reply_that_is_no_question_is_asked_for_once_more_without_chance() -> None:
+    chat = Scripted(["I cannot", "I cannot", says()])
+    assert len(ask(chat, n=3)) == 1
+
+
+@pytest.mark.parametrize("sampler", ["cluster", "interval", "random", "top"])
+def test_any_sampler_picks_the_same_again_and_others_a_turn_later(sampler: str) -> None:
+    def looked_at(records: Sequence[Record]) -> tuple[str, ...]:
+        return ask(Scripted([says()]), records, sampler=sampler)[0].pictures
+
+    assert looked_at(RECORDS) == looked_at(RECORDS) and len(set(looked_at(RECORDS))) == 5
+    if sampler in ("interval", "random"):
+        assert looked_at(RECORDS) != looked_at([*RECORDS, Record(1, Said.of("a bright wall"))])
+
+
+def test_the_model_answers_its_question_on_the_best_candidates() -> None:
+    def model(messages: Sequence[Message]) -> str:
+        return "B" if "one letter" in messages[-1].text else says()
+
+    (question,) = ask(Scripted(model), judged=12)
+    assert question.source == "chat" and len(question.told) == 12
+    assert question.told[0][1] == (0.0, 1.0, 0.0)
+
+
+def test_who_sees_one_picture_at_a_time_gets_a_numbered_sheet() -> None:
+    chat = Scripted([says()])
+    assert note(chat) == ""
+    chat.can_see_several = False
+    (question,) = ask(chat)
+    (sheet,) = chat.asked[0][-1].pictures
+    assert isinstance(sheet, Image.Image) and sheet.size == (3 * 392 + 8, 2 * 392 + 8)
+    assert "5 candidates, one in each tile" in chat.asked[0][-1].text and len(question.pictures) == 5
+    assert "one numbered sheet" in note(chat)
+
+
+def test_a_sheet_shows_every_picture_in_its_place() -> None:
+    sheet = contact_sheet([Image.new("RGB", (300, 300), colour) for colour in ("red", "green", "blue", "yellow")])
+    places = [sheet.getpixel((200 + 392 * (k % 3), 200 + 392 * (k // 3))) for k in range(4)]
+    assert places == [(255, 0, 0), (0, 128, 0), (0, 0, 255), (255, 255, 0)]
+
+
+def test_who_cannot_see_says_what_to_use_instead() -> None:
+    chat = Scripted([])
+    chat.can_see = False
+    with pytest.raises(ChatError, match="--asker captions"):
+        ask(chat)
+    with pytest.raises(ChatError, match="no pictures to look at"):
+        ask(Scripted([]), pictures=None)
+    captions = {f"{k}.jpg": (f"door {k}",) for k in range(5)}
+    album = Gallery.of_captions(DataSet("doors", tuple(captions), captions), Toy())
+    (propose,) = askers("pictures", Scripted([]), pictures=opened)
+    with pytest.raises(ChatError, match="no pictures to look at"):
+        propose(album, believe(album, [], SETTINGS), [], "en")
+
+
+def test_pictures_that_have_gone_are_left_out() -> None:
+    def gone(picture: str) -> Image.Image:
+        if ALBUM.positions[picture] % 2:
+            raise AlbumError("it is no longer there")
+        return opened(picture)
+
+    (question,) = ask(Scripted([says()]), pictures=gone)
+    assert 2 <= len(question.pictures) < 5
+
+    def none(picture: str) -> Image.Image:
+        raise AlbumError("it is no longer there")
+
+    with pytest.raises(ChatError, match="fewer than two"):
+        ask(Scripted([says()]), pictures=none)
+
+
+def test_faults_go_up_and_pending_too() -> None:
+    for fault in (ChatError("timeout", "too slow"), ChatPending("in a file")):
+        with pytest.raises(type(fault), match=str(fault)):
+            ask(Scripted([fault]), n=3)
+    with pytest.raises(ChatError, match="no question that is new"):
+        ask(Scripted([says("Which picture is it?"), says("Which picture is it?")]))
+    with pytest.raises(ChatError, match="longer than this turn waits"):
+        ask(Scripted([says()]), deadline=0.0)
+
+
+def test_it_asks_in_chinese() -> None:
+    reply = {
+        "question": "墙是什么颜色的？",
+        "options": [{"answer": "红色", "says": "红色的墙"}, {"answer": "绿色", "says": "绿色的墙"}],
+    }
+    chat = Scripted([json.dumps(reply, ensure_ascii=False)])
+    (question,) = ask(chat, [Record(0, Said.of("一面墙"))], "zh")
+    assert [option.text for option in question.options] == ["红色", "绿色", "都不是"]
+    assert "候选图" in chat.asked[0][-1].text
