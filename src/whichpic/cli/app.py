@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from whichpic.cli import batch, (
+from whichpic.cli import (
     ask,
+    batch,
     demo,
     describe,
     find,
