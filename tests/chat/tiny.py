@@ -26,8 +26,8 @@ _CHATML = (
     "{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 _TEXT = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
+    "hidden_size": 64,
+    "intermediate_size": 128,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
@@ -119,21 +119,21 @@ def tiny_llava_next(folder: Path) -> Path:
 def tiny_qwen2_vl(folder: Path) -> Path:
     """Qwen2-VL: pictures at their own size, positions in three axes."""
     return _tiny_qwen(
-        folder, "Qwen2VL", {"depth": 2, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 2, "hidden_size": 32}
+        folder, "Qwen2VL", {"depth": 2, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 2, "hidden_size": 64}
     )
 
 
 def tiny_qwen2_5_vl(folder: Path) -> Path:
     """Qwen2.5-VL: the same with windows in the vision tower."""
-    vision = {"depth": 2, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64, "out_hidden_size": 32}
+    vision = {"depth": 2, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64, "out_hidden_size": 64}
     return _tiny_qwen(folder, "Qwen2_5_VL", {**vision, "fullatt_block_indexes": [1], "window_size": 56})
 
 
 def tiny_qwen3_vl(folder: Path) -> Path:
     """Qwen3-VL: the same with features of several depths."""
-    vision = {"depth": 2, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64, "out_hidden_size": 32}
+    vision = {"depth": 2, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64, "out_hidden_size": 64}
     return _tiny_qwen(
-        folder, "Qwen3VL", {**vision, "num_position_embeddings": 64, "deepstack_visual_indexes": [0]}, head_dim=8
+        folder, "Qwen3VL", {**vision, "num_position_embeddings": 64, "deepstack_visual_indexes": [0]}, head_dim=16
     )
 
 
@@ -186,7 +186,7 @@ def _tiny_qwen(folder: Path, name: str, vision: dict[str, Any], **text: Any) -> 
             ("vision_end_token_id", "<|vision_end|>"),
         )
     }
-    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
+    rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0}
     text_config = {**_vocabulary(tokenizer), **_TEXT, "rope_parameters": rope, **text}
     config = getattr(transformers, f"{name}Config")(
         vision_config={"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "in_channels": 3, **vision},

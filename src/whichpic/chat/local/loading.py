@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -117,6 +118,7 @@ def load(located: Located, options: Mapping[str, Any], device: str, attention: s
 
     opener = getattr(transformers, located.family.auto)
     quantised = "quantization_config" in options
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it would say at every layer what it casts
     common = {
         "use_safetensors": True,
         "local_files_only": True,
@@ -127,7 +129,8 @@ def load(located: Located, options: Mapping[str, Any], device: str, attention: s
     problem: Exception | None = None
     for way in _attentions(attention, device):
         try:
-            with quiet():
+            with quiet(), warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of bitsandbytes, when it is imported
                 if located.family.load is not None:
                     model = located.family.load(located.folder, opener, {**common, "attn_implementation": way})
                 else:
@@ -203,19 +206,19 @@ def read_json(path: Path) -> dict[str, Any]:
 def quiet() -> Iterator[None]:
     """Keep transformers' advice and progress bars off the terminal."""
     try:
-        from transformers.utils import logging
+        from transformers.utils import logging as said
     except ImportError:
         raise ExtraMissing("a model in this process (transformers)", "local") from None
 
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    level, bars = said.get_verbosity(), said.is_progress_bar_enabled()
+    said.set_verbosity_error()
+    said.disable_progress_bar()
     try:
         yield
     finally:
-        logging.set_verbosity(level)
+        said.set_verbosity(level)
         if bars:
-            logging.enable_progress_bar()
+            said.enable_progress_bar()
 
 
 def _fetch(name: str, allow_code: str | None) -> Path:
