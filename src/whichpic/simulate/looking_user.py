@@ -16,13 +16,15 @@ from whichpic.dialogue.answers import read
 from whichpic.dialogue.likelihood import OTHER
 from whichpic.errors import ChatError
 from whichpic.prompts import listed, prompt, quoted
-from whichpic.simulate.users import Reply
+from whichpic.simulate.person import Reply
 
 if TYPE_CHECKING:
     from whichpic.chat.base import Chat, PictureLike
     from whichpic.dialogue.events import Question
-    from whichpic.simulate.users import Describe
+    from whichpic.simulate.person import Answers, Describe
 
+_MODELS = ("pictures", "captions")
+"""Askers whose questions can do without their options; those of facts are scored by an option alone."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LETTER = re.compile(r"\W*([A-Z])(?:\W*$|[).:,\]\n])|\W*([a-z])\W*$")
 """A letter by itself or before a mark: "A", "(b)", "C: a red one"; "A man" is words."""
@@ -34,7 +36,10 @@ _OPENING = Decoding(max_tokens=64)
 
 
 class Eyes:
-    """One person's look at one picture. `describe` says what shown pictures hold, for a question that shows some."""
+    """One person's look at one picture. `describe` says what shown pictures hold, for a question that shows some.
+
+    answers: "options" or "words", see UserSettings.
+    """
 
     def __init__(
         self,
@@ -44,9 +49,10 @@ class Eyes:
         target: str,
         language: str = "en",
         describe: Describe | None = None,
+        answers: Answers = "options",
     ) -> None:
         self.chat, self.picture, self.target, self.language = chat, picture, target, language
-        self._describe = describe
+        self._describe, self._answers = describe, answers
         self._said: list[str] = []
 
     def opening(self, said: str | None = None) -> str:
@@ -66,15 +72,29 @@ class Eyes:
         values = [option.value for option in question.options]
         if self.target in question.pictures and self.target in values:
             return Reply(values.index(self.target))  # a person knows it again
+        if self._answers == "words" and question.asker in _MODELS:
+            return self._free(question)
         options = self._options(question)
         lines = "\n".join(f"{letter}. {quoted(text)}" for letter, text in zip(_LETTERS, options, strict=False))
         said = self._ask("answer-as-user", _ANSWER, question=quoted(question.text), options=lines,
-                         said=listed(self._said[-8:]) or "-")  # fmt: skip
+                         said=self._told())  # fmt: skip
         reply = _understood(question, options, said)
         option = "" if reply.option is None else options[reply.option]
         if heard := ": ".join(part for part in (option, reply.words) if part):
             self._said.append(f"{question.text} {heard}")
         return reply
+
+    def _free(self, question: Question) -> Reply:
+        """The answer in a few words of the model's own."""
+        words = self._ask("reply-as-user", _ANSWER, question=quoted(question.text), said=self._told())
+        unsure = not words or read(question, words[: 2 * _WORDS]).unsure
+        if unsure or not (short := _shortened(words)):
+            return Reply(None)
+        self._said.append(f"{question.text} {short}")
+        return Reply(None, short, free=True)
+
+    def _told(self) -> str:
+        return listed(self._said[-8:]) or "-"
 
     def _options(self, question: Question) -> list[str]:
         """The options in words: a picture that is shown is told by what can be seen in it."""

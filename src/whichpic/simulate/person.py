@@ -12,6 +12,7 @@ from whichpic.simulate.entailment import SURE_NO, SURE_YES, Evidence
 from whichpic.types import Fact
 
 Kind = Literal["facts", "captions", "replay", "chat"]
+Answers = Literal["options", "words"]
 Feedback = Literal["none", "own", "target"]
 Describe = Callable[[str], Sequence[str]]
 """What can be seen in a picture that is shown, as sentences, by its id."""
@@ -33,10 +34,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: an option's position, or None for "not sure". `words`: what is said beside it, to be heard as well."""
+    """An answer: an option's position, or None for "not sure". `words`: what is said beside it, to be heard as well.
+
+    free: the words answer the question itself, by somebody who saw no options.
+    """
 
     option: int | None
     words: str = ""
+    free: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class UserSettings:
 
     kind: facts, captions, replay, or chat (a vision-language model that sees the target). feedback: none answers
     questions; own and target mark one shown picture a turn as "more like this" instead: own by what the user knows,
-    target by the target's own vector, which no user knows (for reproducing query-rewriting's paper alone).
+    target by the target's own vector, which no user knows (for reproducing query-rewriting's paper alone). answers: of a
+    chat user: options, or words (of a model's question it sees no options; question and answer are heard as one text).
     says_more: a caption user whose answer is not among the options says it in words beside "something else". evidence,
     sure_yes, sure_no: of the caption user, see entailment. Raises QueryError for values that make no sense.
     """
@@ -57,6 +63,7 @@ class UserSettings:
     evidence: Evidence = "both"
     sure_yes: float = SURE_YES
     sure_no: float = SURE_NO
+    answers: Answers = "options"
     feedback: Feedback = "none"
 
     def __post_init__(self) -> None:
@@ -66,6 +73,10 @@ class UserSettings:
             raise QueryError(f"no evidence is called '{self.evidence}'; there are {', '.join(get_args(Evidence))}")
         if self.feedback not in get_args(Feedback):
             raise QueryError(f"no feedback is called '{self.feedback}'; there are {', '.join(get_args(Feedback))}")
+        if self.answers not in get_args(Answers) or (self.answers == "words" and self.kind != "chat"):
+            raise QueryError(
+                f"answers is '{self.answers}'; a chat user's are {' or '.join(get_args(Answers))}, others' options"
+            )
         if self.feedback != "none" and self.kind == "replay":
             raise QueryError("a replay says what was recorded and marks nothing; use another user for feedback")
         # Not a number fails every comparison.

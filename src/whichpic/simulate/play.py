@@ -127,6 +127,10 @@ def play(
         else:
             reply, asked = user.answer(question, watch.shown), question
             more = number + 1 < settings.questions
+            if reply.free:  # question and answer are one text, as in a recorded dialogue
+                text = f"{asked.text} {reply.words}"
+                question = watch.after(partial(session.reply, asked.text, reply.words), "said", text, asks=more)
+                continue
             question = watch.after(partial(_heard, session, asked, reply), "answered", _line(asked, reply, settings.language),
                                    asks=more, question=asked, reply=reply)  # fmt: skip
     return Dialogue(target, target, tuple(watch.turns), tuple(relevant), seed, ended)

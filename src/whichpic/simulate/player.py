@@ -168,7 +168,7 @@ class Player:
         from whichpic.simulate.looking_user import Eyes
 
         return Eyes(self.user_chat, self.pictures(target.id), target=target.id, language=self.plan.play.language,
-                    describe=self.describe)  # fmt: skip
+                    describe=self.describe, answers=self.plan.user.answers)  # fmt: skip
 
     def _likes(self, target: Target, eyes: Eyes | None) -> Likeness | None:
         """By what a user who gives feedback chooses a picture; None for one who does not."""

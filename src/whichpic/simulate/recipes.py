@@ -18,7 +18,10 @@ TABLES: dict[str, tuple[str, ...]] = {
     "session": (
         "encoder", "asker", "chooser", "rewriter", "language", "belief", "chat", "rerank", "sampler", "deadline",
     ),
-    "user": ("kind", "dialogues", "errors", "ignorance", "says_more", "evidence", "sure_yes", "sure_no", "chat", "feedback"),
+    "user": (
+        "kind", "dialogues", "errors", "ignorance", "says_more", "evidence", "sure_yes", "sure_no", "chat", "answers",
+        "feedback",
+    ),
     "opening": ("kind",),
     "targets": ("n", "file", "folder", "captioned"),
     "play": ("questions", "stop", "not_found", "seed", "shown", "least_gain", "gain"),
@@ -33,7 +36,8 @@ TABLES: dict[str, tuple[str, ...]] = {
 [session] chat: the model that rewrites, looks and asks, as --chat; asker: facts, pick, captions, pictures, parted by commas;
 rewriter: join, reconstruct, expand, slerp; rerank: so many of the best pictures are looked at; sampler: which candidates the
 asker `pictures` looks at (cluster, interval, random, top); deadline: seconds that a turn waits for models. [user] kind: facts,
-captions, replay, chat; chat: the model of a chat user, where it is another than the session's; feedback: none (questions
+captions, replay, chat; chat: the model of a chat user, where it is another than the session's; answers: of a chat user,
+options, or words (it sees no options, and its answer is folded into what was said); feedback: none (questions
 are answered), own (a shown picture is marked, by what the user knows), target (by the target's own vector: an oracle, for
 reproducing query-rewriting's paper). [score] paper: whose table is printed beside ours: navigationir, query-rewriting.
 """
