@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from whichpic.cli.chat import (
+    AdapterOption,
+    AllowCodeOption,
+    ChatCacheOption,
+    ChatOption,
+    PrecisionOption,
+    opened_chat,
+)
 from whichpic.cli.index import EncoderOption, FolderArgument, StoreOption
 from whichpic.cli.open import ensure_indexed, open_album
 from whichpic.cli.output import filled, listing, note, printable, quoted, strip
-from whichpic.errors import SessionError, WhichpicError
+from whichpic.cli.thinking import check_models, waited
+from whichpic.errors import ChatPending, SessionError, WhichpicError
 
 if TYPE_CHECKING:
     from whichpic.api import Album
@@ -27,7 +36,8 @@ HELP = """say anything that is in the picture: "a dog on grass, no people"; then
   /filter has=dog   only these            /filter           lift the filters
   /like FILE        a picture as query    /say WORDS        whatever was asked
   /show 30          a longer list         /undo             take the last back
-  /branch           go on in a copy       /save FILE        keep it there too
+  /query            what is looked for    /branch           go on in a copy
+  /save FILE        keep it there too
   /help   /quit     the session is kept: whichpic talk ALBUM --resume last"""
 
 TEXTS = {
@@ -38,6 +48,9 @@ TEXTS = {
         "hint": "  (a number, your own words, or more of what you remember; /this 2 when it is picture 2; /help)",
         "or": "or /ask {number}: {question}",
         "found": "found, after {turns}: {where}",
+        "thinking": "the model is looking at it (Ctrl-C: go on without)",
+        "query": "looking for: {query}",
+        "nothing said": "nothing was said in words yet",
     },
     "zh": {
         "begin": "共 {total} 张照片。要找的那一张，您还记得什么？（/help）",
@@ -46,6 +59,9 @@ TEXTS = {
         "hint": "  （输入编号，或用自己的话回答，也可以接着描述；如果就是第 2 张，输入 /this 2；/help）",
         "or": "或 /ask {number}：{question}",
         "found": "找到了（{turns}）：{where}",
+        "thinking": "模型正在想（按 Ctrl-C 不再等）",
+        "query": "正在找：{query}",
+        "nothing said": "还没有说过什么",
     },
 }
 
@@ -54,19 +70,45 @@ def talk(
     album: FolderArgument,
     words: Annotated[list[str] | None, typer.Argument(help="The first thing to say.")] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with a session: its id, 'last', or a file.")] = None,
-    asker: Annotated[str, typer.Option(help="Who proposes questions: facts, pick, or both.")] = "facts,pick",
+    asker: Annotated[
+        str, typer.Option(help="Who proposes questions: facts, pick; with a model captions, pictures.")
+    ] = "facts,pick",
     chooser: Annotated[str, typer.Option(help="Who chooses among them: eig, kl, first or random.")] = "eig",
     language: Annotated[str, typer.Option(help="Language of the questions: auto, en or zh.")] = "auto",
     pictures: Annotated[bool, typer.Option(help="Show the pictures, where the terminal can.")] = True,
     k: Annotated[int, typer.Option("-k", min=1, help="How many to show.")] = 8,
     encoder: EncoderOption = "auto",
     store: StoreOption = None,
+    chat: ChatOption = "",
+    rewriter: Annotated[
+        str,
+        typer.Option(
+            help="What folds all that was said into one query: join, slerp; with a model reconstruct, expand."
+        ),
+    ] = "",
+    rerank: Annotated[int, typer.Option(min=0, help="How many of the best pictures the model looks at each turn.")] = 0,
+    sampler: Annotated[
+        str, typer.Option(help="Which candidates the asker 'pictures' sees: cluster, interval, random or top.")
+    ] = "cluster",
+    feedback: Annotated[bool, typer.Option(help="The model describes the pictures that you like.")] = True,
+    deadline: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds that a turn waits for the model (WHICHPIC_DEADLINE, or 30).")
+    ] = None,
+    chat_cache: ChatCacheOption = None,
+    adapter: AdapterOption = None,
+    precision: PrecisionOption = "auto",
+    allow_code: AllowCodeOption = None,
 ) -> None:
     """Find a picture by talking: say what you remember, look, answer a question, look again.
 
     Example: whichpic talk ~/Pictures a dog
+
+    With a model: whichpic talk ~/Pictures a dog --chat ollama:qwen2.5vl --asker pictures --rewriter reconstruct --rerank 12
     """
     from whichpic.settings import settings
+
+    model = opened_chat(chat, cache=chat_cache, adapter=adapter, precision=precision, allow_code=allow_code)
+    check_models(model, rewriter=rewriter, rerank=rerank)
 
     language = language if language != "auto" else settings().language
     if language not in ("auto", "en", "zh"):
@@ -78,7 +120,8 @@ def talk(
             if not kept:
                 raise SessionError(f"no session was kept for {album} yet")
             resume = str(kept[0])
-        session = opened.session(resume, asker=asker, choose_by=chooser, language=language)
+        session = opened.session(resume, asker=asker, choose_by=chooser, language=language, chat=model, rewriter=rewriter,
+                                 rerank=rerank, sampler=sampler, feedback=feedback, deadline=deadline)  # fmt: skip
         if session.note:
             note(session.note)
         said = [" ".join(words)] if words else []
@@ -95,6 +138,8 @@ class Conversation:
         self.pictures = pictures
         self._question: Question | None = None
         self._hint = False
+        self._told = ""  # the trouble that was said last
+        self._query = ""
 
     def run(self, first: Iterable[str] = (), lines: Iterable[str] | None = None, *, echo: bool | None = None) -> None:
         """Until the picture is found or the input ends. `lines` stands in for the keyboard."""
@@ -126,6 +171,8 @@ class Conversation:
             if not line and self._question is None:
                 return True
             self._said(line)
+        except ChatPending:
+            raise
         except WhichpicError as error:
             note(f"  {printable(str(error))}")
             return True
@@ -145,15 +192,43 @@ class Conversation:
             print("no picture passes the filters; /filter lifts them, /undo takes the last one back")
             return
         listing(found, self.album.store, pictures=self.pictures)
+        self._refine([each.picture.id for each in found])
         if self.session.nothing_fits:
             print(self._text("nothing"))
         fitting, total = self.session.fitting, int(self.session.belief.mask.sum())
         print(self._text("among", fitting=fitting, total=total))
-        self._ask(self.session.question)
+        self._ask(self._next(1)[:1])
         if self._hint and self._question is not None:
             # Once, and beneath the first question: before it there was nothing to answer.
             note(self._text("hint"))
             self._hint = False
+
+    def _refine(self, before: list[str]) -> None:
+        """Let the model add what it can, and show the list again where that changed it."""
+        if self.session.models.chat is None:
+            return
+        changed = waited(self.session, self.session.refine, self._text("thinking"))
+        self._trouble()
+        query = self.session.query
+        if changed and query != self._query and self.session.settings.rewriter in ("reconstruct", "expand"):
+            self._query = query
+            print(self._text("query", query=printable(query)))
+        found = self.session.results(self.k)
+        if [each.picture.id for each in found] != before:
+            listing(found, self.album.store, pictures=self.pictures)
+
+    def _trouble(self) -> None:
+        """Say once what went wrong with the model."""
+        trouble = self.session.trouble
+        if trouble and trouble != self._told:
+            note(f"  {printable(trouble)}")
+        self._told = trouble
+
+    def _next(self, n: int) -> list[Question]:
+        """The questions most worth asking; a model may have to be waited for."""
+        ready = waited(self.session, lambda: self.session.questions(n), self._text("thinking"))
+        self._trouble()
+        return ready
 
     def _text(self, name: str, **values: object) -> str:
         """One of the texts, in the language of the questions."""
@@ -172,8 +247,9 @@ class Conversation:
         else:
             self.session.answer(line, question=question)
 
-    def _ask(self, question: Question | None) -> None:
-        self._question = question
+    def _ask(self, ready: list[Question]) -> None:
+        """Put the first of the questions that are ready."""
+        question = self._question = ready[0] if ready else None
         if question is None:
             return
         from whichpic.dialogue.phrases import NOT_SURE
@@ -187,8 +263,9 @@ class Conversation:
 
     def _others(self) -> None:
         """The next question, and the two that are ready beside it."""
-        self._ask(self.session.question)
-        for number, question in enumerate(self.session.questions(3)[1:], start=2):
+        ready = self._next(3)
+        self._ask(ready)
+        for number, question in enumerate(ready[1:], start=2):
             print("    " + self._text("or", number=number, question=question.text), flush=True)
 
     def _option(self, question: Question, position: int) -> str:
@@ -214,11 +291,16 @@ class Conversation:
                 print(f"saved: {session.save(Path(rest.strip() or f'{session.id}.jsonl').expanduser())}")
                 return True
             case "ask":
-                ready = session.questions(3)
+                ready = self._next(3)
                 number = _number(rest) if rest.strip() else 2
                 if not 1 <= number <= len(ready):
                     raise SessionError(f"{len(ready)} questions are ready: /ask NUMBER")
-                self._ask(ready[number - 1])
+                self._ask(ready[number - 1 : number])
+                return True
+            case "query":
+                print(
+                    self._text("query", query=printable(session.query)) if session.query else self._text("nothing said")
+                )
                 return True
             case "show":
                 if rest.strip():

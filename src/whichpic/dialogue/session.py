@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whichpic.dialogue.asking import Asker, askers
 from whichpic.dialogue.belief import Belief, believe
 from whichpic.dialogue.choosing import chooser
 from whichpic.dialogue.constants import BeliefSettings
@@ -37,10 +36,11 @@ from whichpic.dialogue.events import (
 )
 from whichpic.dialogue.keeping import FORMAT, read_session, write_lines
 from whichpic.dialogue.phrases import read
-from whichpic.dialogue.refining import Models, Opener, query_of, refined, trouble
+from whichpic.dialogue.proposing import asks_a_model, built, proposed, proposing
+from whichpic.dialogue.refining import Models, Opener, query_of, refined
 from whichpic.dialogue.rewriting import join
 from whichpic.dialogue.showing import Reason, Shown, listed, reasons
-from whichpic.errors import ChatError, SessionError
+from whichpic.errors import SessionError
 from whichpic.settings import settings as user_settings
 from whichpic.words import has_cjk
 
@@ -96,7 +96,10 @@ class Session:
             seconds=user_settings().deadline if deadline is None else deadline,
         )  # fmt: skip
         self._spent = 0.0  # seconds that models have had in this turn
-        self._askers(asker), chooser(choose_by)  # a wrong name is an error now and not at the first question
+        (
+            built(asker, self.models, seconds=0.0),
+            chooser(choose_by),
+        )  # a wrong name is an error now and not at the first question
         self.note = ""
         self.trouble = ""
         """One line for people where a model failed in this turn; "" where none did. Cleared at the next event."""
@@ -192,7 +195,7 @@ class Session:
             return False
         began = perf_counter()
         # A question that a model asks comes after this, and needs its part of the turn.
-        seconds = self._left() * (0.6 if self._model_asks else 1.0) if deadline is None else deadline
+        seconds = self._left() * (0.6 if asks_a_model(self.asker) else 1.0) if deadline is None else deadline
         try:
             note, failed = refined(self.gallery, counted, self.settings, self.models,
                                    language=self.language_now, seconds=seconds)  # fmt: skip
@@ -203,6 +206,10 @@ class Session:
             return False
         self._keep(note)
         return True
+
+    def hurry(self, why: str) -> None:
+        """Ask no model any more in this turn; `trouble` says why."""
+        self.trouble, self._spent, self._questions = why, self.models.seconds, None
 
     # ---- what follows
 
@@ -314,8 +321,9 @@ class Session:
         another encoder made. Another encoder, or an album that has changed since, is said in `note`.
         """
         header, records, whole = read_session(path)
-        session = cls(gallery, folder=folder, name=str(header["id"]),
-                      settings=BeliefSettings.from_json(header["settings"]), **options)  # fmt: skip
+        settings = BeliefSettings.from_json(header["settings"])
+        other = options.pop("rewriter", "") or settings.rewriter
+        session = cls(gallery, folder=folder, name=str(header["id"]), settings=settings, **options)
         session.records = records
         if header.get("encoder") != gallery.encoder.id:
             session.note = (
@@ -324,6 +332,8 @@ class Session:
             )
         elif header.get("album_version") != gallery.version:
             session.note = "the album has changed since this session began; the list may differ from what was shown"
+        elif other != settings.rewriter:
+            session.note = f"this session was begun with the rewriter {settings.rewriter}, and goes on with it"
         if session.path is not None and (not whole or not session.path.exists()):
             write_lines(session.path, [session._header(), *(to_json(record) for record in records)])
         session.belief  # noqa: B018  an event that no longer fits the album is an error now
@@ -351,50 +361,25 @@ class Session:
     def _left(self) -> float:
         return max(self.models.seconds - self._spent, 0.0)
 
-    @property
-    def _model_asks(self) -> bool:
-        return not {name.strip() for name in self.asker.split(",")} <= {"facts", "pick", ""}
-
     def _rewrite(self, event: Event | Undo | Noted) -> str:
         if not isinstance(event, Said):
             return ""
         before = [each.text for each in self.events if isinstance(each, Said)]
         return join([*before, event.text]) if before else ""
 
-    def _askers(self, names: str) -> tuple[Asker, ...]:
-        models = self.models
-        return askers(names, chat=models.chat, pictures=models.pictures,
-                      sampler=models.sampler, deadline=self._left(), seed=self.seed)  # fmt: skip
-
-    def _proposed(self) -> list[Question]:
-        """What the askers propose; where models fail, or have nothing that is worth asking, what facts do."""
-        records, language = effective(self.records), self.language_now
-
-        def asking(names: str) -> list[Question]:
-            return [q for propose in self._askers(names) for q in propose(self.gallery, self.belief, records, language)]
-
-        if not self._model_asks:
-            return asking(self.asker)
-        began = perf_counter()
-        found: list[Question] = []
-        for name in self.asker.split(","):
-            try:
-                if self._left() - (perf_counter() - began) <= 0:
-                    raise ChatError("timeout", "no time is left")
-                found += asking(name)
-            except ChatError as error:
-                self.trouble = self.trouble or trouble(error, "asked from facts")
-        self._spent += perf_counter() - began
-        return found or asking("facts,pick")
-
     def _ranked_questions(self) -> list[Question]:
-        proposed = self._proposed()
-        if not proposed or self.belief.mask.sum() < 2:
+        propose = proposing(self.gallery, self.belief, effective(self.records), self.models,
+                            language=self.language_now, seed=self.seed)  # fmt: skip
+        began = perf_counter()
+        questions, failed = proposed(self.asker, propose, seconds=self._left())
+        self._spent += perf_counter() - began
+        self.trouble = self.trouble or failed
+        if not questions or self.belief.mask.sum() < 2:
             return []
-        scores = chooser(self.choose_by, seed=self.seed)(self.gallery, self.belief, proposed, self.settings)
+        scores = chooser(self.choose_by, seed=self.seed)(self.gallery, self.belief, questions, self.settings)
         order = np.argsort(-scores, kind="stable")
         worth = self.least_gain if self.choose_by == "eig" else -np.inf
-        return [proposed[i] for i in order.tolist() if scores[i] > worth]
+        return [questions[i] for i in order.tolist() if scores[i] > worth]
 
     @property
     def language_now(self) -> str:

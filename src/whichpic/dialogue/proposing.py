@@ -1,0 +1,64 @@
+"""Asking the askers, within a deadline: where models fail, facts propose. Called by session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from whichpic.dialogue.asking import Asker, askers
+from whichpic.dialogue.refining import trouble
+from whichpic.errors import ChatError
+
+if TYPE_CHECKING:
+    from whichpic.dialogue.belief import Belief
+    from whichpic.dialogue.events import Question, Record
+    from whichpic.dialogue.refining import Models
+    from whichpic.search.gallery import Gallery
+
+Propose = Callable[[str, float], "list[Question]"]
+"""The proposals of askers by their names, with so many seconds to make them."""
+WITHOUT = "facts,pick"
+"""The askers that need no model: they ask where those that do fail, or have nothing that is worth asking."""
+
+
+def asks_a_model(names: str) -> bool:
+    """Whether one of the askers of a comma-separated list needs a model."""
+    return not {name.strip() for name in names.split(",")} <= {*WITHOUT.split(","), ""}
+
+
+def built(names: str, models: Models, *, seconds: float, seed: int = 0) -> tuple[Asker, ...]:
+    """The askers of a comma-separated list of names. Raises QueryError for a name that there is not, or without its chat."""
+    return askers(
+        names, chat=models.chat, pictures=models.pictures, sampler=models.sampler, deadline=seconds, seed=seed
+    )
+
+
+def proposing(
+    gallery: Gallery, belief: Belief, records: Sequence[Record], models: Models, *, language: str, seed: int
+) -> Propose:
+    """What asks the askers of a session in its state of now."""
+
+    def propose(names: str, seconds: float) -> list[Question]:
+        each = built(names, models, seconds=seconds, seed=seed)
+        return [question for ask in each for question in ask(gallery, belief, records, language)]
+
+    return propose
+
+
+def proposed(names: str, propose: Propose, *, seconds: float) -> tuple[list[Question], str]:
+    """What the askers propose within so many seconds, and one line where a model failed. Raises ChatPending."""
+    if not asks_a_model(names):
+        return propose(names, seconds), ""
+    ends = perf_counter() + seconds
+    found: list[Question] = []
+    failed = ""
+    for name in names.split(","):
+        left = ends - perf_counter()
+        try:
+            if asks_a_model(name) and left <= 0:
+                raise ChatError("timeout", "no time is left")
+            found += propose(name, left)
+        except ChatError as error:
+            failed = failed or trouble(error, "asked from facts")
+    return found or propose(WITHOUT, seconds), failed
