@@ -12,6 +12,7 @@ from whichpic.cli import (
     batch,
     demo,
     describe,
+    exchange,
     find,
     fit,
     index,
@@ -50,6 +51,8 @@ app.command("facts")(find.facts)
 app.command("show")(index.show)
 app.command("ask")(ask.ask)
 app.command("describe")(describe.describe)
+app.command("import")(exchange.import_)
+app.command("export")(exchange.export)
 app.command("prompts")(prompts.prompts)
 app.add_typer(models.app, name="models")
 app.command("doctor")(models.doctor)

@@ -21,7 +21,10 @@ FolderArgument = Annotated[
     Path, typer.Argument(metavar="ALBUM", help="A folder of pictures, or a data set of captions: .json, .jsonl, .csv.")
 ]
 EncoderOption = Annotated[
-    str, typer.Option("--encoder", help="Encoder: auto, names, toy, a model of `models list`, onnx:FOLDER.")
+    str,
+    typer.Option(
+        "--encoder", help="Encoder: auto, names, toy, a model of `models list`, onnx:FOLDER, chatir, torch:FOLDER."
+    ),
 ]
 StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Where the index is kept, if not in (beside) the album.")
