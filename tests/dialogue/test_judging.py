@@ -98,9 +98,28 @@ def test_who_cannot_see_reads_captions_or_facts() -> None:
     assert rerank(told, chat, "a sofa", [0], pictures=opened) == [(told.ids[0], 0.9)]
     assert '"a dog on a red sofa"' in chat.asked[0][1].text
     assert not any(message.pictures for message in chat.asked[0])
-    words = in_words(ALBUM, ALBUM.ids[RED])
-    assert "red" in words and ("indoors" in words or "outdoors" in words)
     assert shown(ALBUM, "unknown", chat, None, "en") is None
+
+
+def test_facts_are_told_as_people_say_them() -> None:
+    from whichpic.encoders.toy import Toy
+    from whichpic.search import Exact, Gallery
+    from whichpic.types import Fact, Picture
+
+    facts = {
+        "a": (
+            Fact("object", "dog", 0.9, "test", {"count": 2}),
+            Fact("label", "corgi", 0.8, "test"),
+            Fact("object", "umbrella", 0.7, "test"),
+            Fact("object", "cat", 0.2, "test"),
+            Fact("people", "none", 0.9, "test"),
+            Fact("place", "outdoors", 0.9, "test"),
+        )
+    }
+    album = Gallery([Picture("a")], Toy(), index=Exact(np.eye(1, 64, dtype=np.float32)), facts=facts)
+    assert in_words(album, "a") == "a corgi, an umbrella, nobody in it, outdoors"
+    assert in_words(album, "a", "zh") == "柯基, 雨伞, 没有人, 室外"
+    assert in_words(album, "b") == ""
 
 
 def test_the_model_answers_its_own_questions_on_the_best_candidates() -> None:

@@ -27,20 +27,15 @@ ALBUM = gallery(200, captions=[f"a {COLOURS[k % 10]} door, number {k}" for k in 
 SETTINGS = BeliefSettings()
 RECORDS = [Record(0, Said.of("a door in a street"))]
 BELIEF = believe(ALBUM, RECORDS, SETTINGS)
-GOOD = json.dumps(
-    {
-        "questions": [
-            {
-                "question": "What colour is the door?",
-                "options": [{"answer": "red", "says": "a red door"}, {"answer": "green", "says": "a green door"}],
-            },
-            {
-                "question": "What stands beside the door?",
-                "options": [{"answer": "a bicycle", "says": "a bicycle by a door"}, {"answer": "a pot", "says": "a pot by a door"}],
-            },
-        ]
-    }
-)  # fmt: skip
+DOOR = {
+    "question": "What colour is the door?",
+    "options": [{"answer": "red", "says": "a red door"}, {"answer": "green", "says": "a green door"}],
+}
+BESIDE = {
+    "question": "What stands beside the door?",
+    "options": [{"answer": "a bicycle", "says": "a bicycle by a door"}, {"answer": "a pot", "says": "a pot by a door"}],
+}
+GOOD = json.dumps({"questions": [DOOR, BESIDE]})
 
 
 def ask(chat: Scripted, album: Gallery = ALBUM, records: Sequence[Record] = RECORDS, **options: float) -> list[str]:

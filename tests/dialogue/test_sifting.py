@@ -69,6 +69,7 @@ def test_what_a_yes_says_is_read_off_the_question_where_the_model_did_not_say_it
         ("Which camera was used?", (("Nikon", ""), ("Canon", "")), "unanswerable"),
         ("What year was it taken?", (("2014", ""), ("2015", "")), "unanswerable"),
         ("What is the file name?", CATS, "unanswerable"),
+        ("What is the woman's name?", (("Alice", "a woman named Alice"), ("Eve", "a woman named Eve")), "unanswerable"),
         ("Is the cat the one on https://a.example/cats?", CATS, "unanswerable"),
         ("What stands in /etc/passwd on the wall?", CATS, "unanswerable"),
         ("What is in it?", (("this", "what picture 1 shows"), ("that", "what picture 2 shows")), "unanswerable"),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from whichpic.chat.base import Message
-from whichpic.dialogue.phrases import article
+from whichpic.dialogue.phrases import article, option_text, plural
 from whichpic.dialogue.sifting import told
 from whichpic.errors import ChatError, ChatPending, WhichpicError
 from whichpic.prompts import listed, prompt, quoted
@@ -38,7 +38,8 @@ _SEEN = 0.02
 """A model is never surer than this leaves to the contrary; a word without its probability counts less."""
 _SAID = 0.1
 _NOTHING = 1e-6
-_FACTS = ("people", "place", "light", "weather", "colour")
+_FACTS = ("place", "light", "weather", "colour")
+_MOST_THINGS = 10
 _SURE = 0.5
 
 
@@ -147,19 +148,27 @@ def in_words(gallery: Gallery, picture: str, language: str = "en") -> str:
     captions = list(gallery.captions.get(picture, ()))[:2]
     if captions:
         return "; ".join(captions)
-    words = vocabulary()
-    found: dict[tuple[bool, str], str] = {}
-    for fact in sorted(gallery.facts_of(picture), key=lambda fact: -fact.p):
-        if fact.p < _SURE or fact.attribute not in (*THINGS, *_FACTS):
-            continue
-        name = words.say(fact.value, "zh") if language == "zh" else fact.value
-        many = int(fact.detail.get("count", 1)) if fact.detail else 1
+    facts = [fact for fact in sorted(gallery.facts_of(picture), key=lambda fact: -fact.p) if fact.p >= _SURE]
+    things: dict[str, int] = {}
+    for fact in facts:
         if fact.attribute in THINGS:
-            text = f"{name} x {many}" if many > 1 else name if language == "zh" else article(name)
-        else:
-            text = f"{name} people" if fact.attribute == "people" and language != "zh" else name
-        found.setdefault((fact.attribute in THINGS, fact.value), text)
-    return ", ".join(list(found.values())[:16])
+            things[fact.value] = max(things.get(fact.value, 1), int(fact.detail.get("count", 1)))
+    words = vocabulary()
+    # Who reads of a terrier need not read of a dog, a pet and an animal.
+    kinds = {kind for name in things for kind in words.ancestors(name)}
+    found = [_said_of(name, many, language) for name, many in things.items() if name not in kinds][:_MOST_THINGS]
+    for fact in facts:
+        if fact.attribute == "people" and not kinds & {"person"} and "person" not in things:
+            found.append(option_text(fact.value, "people", language) + ("" if language == "zh" else " in it"))
+        elif fact.attribute in _FACTS:
+            found.append(option_text(fact.value, fact.attribute, language))
+    return ", ".join(dict.fromkeys(found))
+
+
+def _said_of(name: str, many: int, language: str) -> str:
+    if language == "zh":
+        return f"{vocabulary().say(name, 'zh')}{f'×{many}' if many > 1 else ''}"
+    return f"{many} {plural(name)}" if many > 1 else article(name)
 
 
 def remaining(ends: float | None) -> float | None:

@@ -18,7 +18,7 @@ from whichpic.dialogue.naming import OPEN
 from whichpic.dialogue.wording import wording
 from whichpic.words import has_cjk, tokens, vocabulary
 
-__all__ = ["NOT_SURE", "Reading", "article", "ask", "plural", "proposed", "read"]
+__all__ = ["NOT_SURE", "Reading", "article", "ask", "option_text", "plural", "proposed", "read"]
 
 _TEXTS = {
     "thing": ("Does it show {thing}?", "图里有{thing}吗？"),
@@ -134,6 +134,11 @@ def ask(attribute: str, values: tuple[str, ...], *, language: str, about: str = 
     return Question(
         text.format(thing=thing, the=the, measure=measure), options, attribute, about, source, asker, pictures
     )
+
+
+def option_text(value: str, attribute: str, language: str) -> str:
+    """A value as the option of a question about an attribute says it: people "none" -> "nobody", 没有人."""
+    return _option_text(value, attribute, 0, language).format(measure="个")
 
 
 def proposed(text: str, options: Sequence[tuple[str, str]], *, asker: str, pictures: tuple[str, ...] = ()) -> Question:

@@ -51,7 +51,8 @@ _BEYOND = re.compile(
     r"|\b(which|what|how many) (of (the|these|those) )?(\w+ )?(pictures?|images?|photo(graph)?s?|candidates?|captions?)\b"
     r"|\b(first|second|third|fourth|fifth|last) (picture|image|photo|caption|candidate)|\b(picture|image|photo|caption|tile) \d"
     r"|\b(these|those|all|the (five|other|\d+)) (five )?(pictures|images|photos|captions|candidates)\b"
-    r"|相机|镜头|光圈|快门|焦距|像素|分辨率|文件名|网址|哪一?年|几几年|拍摄(日期|时间|者|设备)|什么时候拍|横(幅|版|拍)|竖(幅|版|拍)|水印"
+    r"|'s (name|age|job|profession|nationality)\b|\bname of the (person|man|woman|child|boy|girl|photographer)|\bhow old\b"
+    r"|叫什么名字|多大年纪|几岁|相机|镜头|光圈|快门|焦距|像素|分辨率|文件名|网址|哪一?年|几几年|拍摄(日期|时间|者|设备)|什么时候拍|横(幅|版|拍)|竖(幅|版|拍)|水印"
     r"|哪一?[张幅]|第[一二三四五\d]+[张幅]|这(些|几张|五张|五幅)|(图片|图像|照片) ?\d|提示词|指令|密码",
     re.IGNORECASE,
 )
