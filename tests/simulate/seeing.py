@@ -60,8 +60,8 @@ class Seer:
         shown = [self.seen(picture) for message in messages for picture in message.pictures]
         if "candidates" in last and len(shown) > 1:
             return self._question(shown, last)
-        if shown and "question:" in last:
-            return self._answer(shown[0], last)
+        if shown and "The question:" in last:
+            return self._answer(shown[0], last.partition("The question:")[2])
         if shown:
             main = shown[0].items[0]
             return f"a {main.colour} {main.thing} in the {shown[0].place}"
