@@ -46,7 +46,8 @@ _LEADS = tuple(
     )
 )
 _ORDERS = re.compile(
-    r"^(?:please\s+)?(?:ignore|disregard|forget|open|visit|go to|click|run|execute|download|reveal|print|output|reply|respond|"
+    r"(?:^|[:;]\s*)(?:please\s+)?(?:ignore|disregard|forget|open|visit|go to|click|run|execute|"
+    r"download|reveal|print|output|reply|respond|"
     r"answer|rank|rate|choose|select|return|send|delete|write|say|obey|follow|stop)\s+"
     r"(?:all|any|the|this|that|these|those|your|my|every|previous|prior|above|only|with|me|it|first|and|now|"
     r"a|an|exactly|/|~|\.|rm\b|curl\b|sudo\b|bash\b)"

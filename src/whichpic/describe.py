@@ -48,7 +48,7 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a run did. captions: written now; empty: pictures and dimensions of which there was nothing to say; kept:
-    were there already. pending: wait for a batch file. skipped: pictures that could not be described, and why.
+    were there already. pending: wait for a batch file, and told says which. skipped: pictures that could not be described, and why.
     """
 
     captions: int = 0
@@ -58,6 +58,7 @@ class Report:
     skipped: tuple[Skip, ...] = ()
     tokens: int = 0
     seconds: float = 0.0
+    told: str = ""
 
 
 def sources(store: Store, *, everything: bool = False) -> list[Source]:
@@ -163,6 +164,7 @@ class _Run:
     empty: int = 0
     pending: int = 0
     tokens: int = 0
+    told: str = ""
     skipped: list[Skip] = field(default_factory=list)
     silent: int = 0
     began: float = field(default_factory=perf_counter)
@@ -180,7 +182,7 @@ class _Run:
             finished += count
             self._tell(finished, len(tasks))
         return Report(self.captions, self.empty, kept, self.pending, tuple(self.skipped), self.tokens,
-                      perf_counter() - self.began)  # fmt: skip
+                      perf_counter() - self.began, self.told)  # fmt: skip
 
     def _threads(self, tasks: Sequence[_Task], workers: int) -> Iterator[int]:
         """Describe pictures side by side; how many more are finished, each time."""
@@ -213,9 +215,9 @@ class _Run:
             try:
                 messages = self._messages(dimension, image)
                 (reply,) = self.chat.complete(messages, decoding=self._decoding(dimension), deadline=self.deadline)
-            except ChatPending:
+            except ChatPending as later:
                 with self.lock:
-                    self.pending += 1
+                    self.pending, self.told = self.pending + 1, str(later)
                 answered = True
             except ChatError as error:
                 fault = error
@@ -249,7 +251,6 @@ class _Run:
             yield len(part)
 
     def _messages(self, dimension: str, image: Image) -> list[Message]:
-        # The picture alone: names of files and EXIF are no business of the model's, and may hold orders.
         asked = self.prompts[dimension]
         system = [Message("system", asked.system)] if asked.system else []
         return [*system, Message("user", asked.user, (image,))]
@@ -258,10 +259,14 @@ class _Run:
         return self.decoding or Decoding(max_tokens=512 if dimension == "all" else 160)
 
     def _image(self, source: Source) -> Image | None:
+        from PIL import Image
+
         from whichpic.album.decode import decode
 
         try:
-            return decode(source.file, side=_SIDE).image
+            seen = decode(source.file, side=_SIDE).image
+            # Pixels alone: names of files and EXIF are no business of the model's, and may hold orders.
+            return Image.frombytes(seen.mode, seen.size, seen.tobytes())
         except (DecodeError, OSError) as error:
             with self.lock:
                 self.skipped.append(Skip(source.name, str(error)))

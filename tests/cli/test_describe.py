@@ -62,7 +62,7 @@ def test_a_model_that_runs_elsewhere(tmp_path: Path) -> None:
     words = ("describe", str(album), "--chat", f"batch:{batch}", "--dimensions", "scene,mood", "--limit", "2")
     done = run(*words, home=tmp_path)
     assert done.returncode == 4, done.stderr
-    assert "4 requests wait" in done.stderr
+    assert "4 captions wait" in done.stderr and f"whichpic batch {batch} --chat" in done.stderr
     requests = [json.loads(line) for line in (batch / "requests.jsonl").read_text().splitlines()]
     assert len({each["custom_id"] for each in requests}) == 4
     replies = [
@@ -76,6 +76,24 @@ def test_a_model_that_runs_elsewhere(tmp_path: Path) -> None:
     (batch / "replies.jsonl").write_text("".join(json.dumps(each) + "\n" for each in replies))
     done = run(*words, home=tmp_path)
     assert done.returncode == 0 and "1 written, 3 there already" in done.stdout, done.stderr
+
+
+@pytest.mark.torch
+def test_a_model_in_this_process_describes_in_batches(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from tests.chat.tiny import tiny_idefics3
+    from whichpic.chat import open_chat
+    from whichpic.chat.base import Decoding
+    from whichpic.describe import describe, folder_sources
+
+    pictures = folder_sources(drawn_album(tmp_path / "album", 3))
+    chat = open_chat(str(tiny_idefics3(tmp_path / "vlm")))
+    report = describe(
+        pictures, chat, tmp_path / "said.jsonl", dimensions=["scene"], workers=2, decoding=Decoding(max_tokens=8)
+    )
+    assert report.captions + report.empty == 3 and not report.skipped
+    assert describe(pictures, chat, tmp_path / "said.jsonl", dimensions=["scene"]).kept == 3
 
 
 def test_what_is_refused_in_a_line(tmp_path: Path) -> None:

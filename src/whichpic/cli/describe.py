@@ -9,7 +9,7 @@ import typer
 
 from whichpic.cli.ask import AdapterOption, CacheOption, ChatOption, CodeOption, PrecisionOption, open_model
 from whichpic.cli.index import EncoderOption, JsonOption, StoreOption
-from whichpic.cli.output import as_json, note, printable, progress, quoted
+from whichpic.cli.output import as_json, note, printable, progress
 from whichpic.errors import ChatPending, QueryError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def describe(
     else:
         assert out is not None
         report = _into_folder(album, out, work)
-    _say(report, model, album, json)
+    _say(report, model, json)
 
 
 def _into_album(
@@ -141,7 +141,7 @@ def _conversations(out: Path, journal: Path, files: dict[str, str]) -> None:
     note(f"{len(rows)} conversations: {out / TRAINING}, {out / OUTPUT}")
 
 
-def _say(report: Report, model: Chat, album: Path, json: bool) -> None:
+def _say(report: Report, model: Chat, json: bool) -> None:
     if json:
         as_json({"captions": report.captions, "empty": report.empty, "kept": report.kept, "pending": report.pending,
                  "skipped": [{"path": skip.path, "reason": skip.reason} for skip in report.skipped],
@@ -155,7 +155,4 @@ def _say(report: Report, model: Chat, album: Path, json: bool) -> None:
         if len(report.skipped) > 5:
             note(f"  ... {len(report.skipped)} skipped in all; the same command tries them again")
     if report.pending:
-        raise ChatPending(
-            f"{report.pending} requests wait for their replies: where the model is, run whichpic batch FOLDER --chat NAME,"
-            f" then here again: whichpic describe {quoted(album)} ..."
-        )
+        raise ChatPending(f"{report.pending} captions wait for their replies: {report.told}")
