@@ -7,6 +7,7 @@ builder of a family. Each takes an empty folder, needs torch and transformers, a
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -160,14 +161,17 @@ def tiny_lora(base: Path, folder: Path, *, seed: int = 1) -> Path:
 
     kind = json.loads((base / "config.json").read_text(encoding="utf-8"))
     opener = AutoModelForImageTextToText if "vision_config" in kind else AutoModelForCausalLM
-    model = get_peft_model(
-        opener.from_pretrained(base), LoraConfig(r=2, lora_alpha=4, target_modules=["q_proj", "v_proj"])
-    )
+    lora = LoraConfig(r=2, lora_alpha=4, target_modules=["q_proj", "v_proj"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft uses names that transformers is about to drop
+        model = get_peft_model(opener.from_pretrained(base), lora)
     generator = torch.Generator().manual_seed(seed)
     for name, weight in model.named_parameters():
         if "lora_" in name:
             weight.data = torch.randn(weight.shape, generator=generator)
-    model.save_pretrained(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the hub would be asked for the base model's config
+        model.save_pretrained(folder)
     return folder
 
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     Arrays = dict[str, NDArray[Any]]
 
 
+PICTURE_TOKENS = 1280
+"""The most tokens of one picture where a family takes pictures at their own size."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a folder of weights says about itself, without the weights.
@@ -121,11 +125,15 @@ def look_llava_next(parts: Parts, images: Sequence[Image]) -> Seen:
 
 
 def look_qwen_vl(parts: Parts, images: Sequence[Image]) -> Seen:
-    """Qwen2-VL to Qwen3-VL: a picture at its own size in flat patches (Wang et al. 2024, arXiv 2409.12191)."""
+    """Qwen2-VL to Qwen3-VL: a picture at its own size in flat patches (Wang et al. 2024, arXiv 2409.12191).
+
+    No picture takes more than PICTURE_TOKENS: the files of the hub allow 16,384, and five of those fill a card.
+    """
     import numpy as np
 
     merge = int(parts.preprocessor["merge_size"]) ** 2
-    made = [pixels.patches(image, parts.preprocessor) for image in images]
+    most = PICTURE_TOKENS * merge * int(parts.preprocessor["patch_size"]) ** 2
+    made = [pixels.patches(image, parts.preprocessor, most=most) for image in images]
     grids = np.array([grid for _, grid in made], dtype=np.int64)
     return Seen(
         tuple(_token(parts) * int(grid.prod() // merge) for grid in grids),

@@ -106,15 +106,21 @@ def unpadded_tokens(size: tuple[int, int], grid: tuple[int, int], patches: int) 
     return rows * columns + rows
 
 
-def patches(image: Image, settings: Mapping[str, Any]) -> tuple[Pixels, tuple[int, int, int]]:
+def patches(
+    image: Image, settings: Mapping[str, Any], *, most: int | None = None
+) -> tuple[Pixels, tuple[int, int, int]]:
     """Qwen-VL's flat patches [rows * columns, 3 * time * patch * patch] and the grid (1, rows, columns).
 
     Patches that the model merges into one token lie together; the picture is repeated over the temporal patch.
+    most: pixels, where that is fewer than the settings allow.
     """
     import numpy as np
 
     patch, merge, time = (int(settings[name]) for name in ("patch_size", "merge_size", "temporal_patch_size"))
-    height, width = smart_size(image.height, image.width, patch * merge, *_bounds(settings))
+    fewest, upper = _bounds(settings)
+    height, width = smart_size(
+        image.height, image.width, patch * merge, fewest, upper if most is None else min(most, upper)
+    )
     values = normalised(_resized(image, (width, height), settings), settings)
     rows, columns = height // patch, width // patch
     split = values.reshape(3, rows // merge, merge, patch, columns // merge, merge, patch)

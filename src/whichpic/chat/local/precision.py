@@ -30,7 +30,8 @@ section 3), int8 one byte and a scale per row (arXiv 2208.07339); a little is ad
 _LOSS: Mapping[Precision, float] = {"fp32": 0, "bf16": 0, "fp16": 0, "int8": 1, "int4": 2.5}
 """How unwelcome a precision is: two models at int8 are better than one at int4."""
 KEPT = tuple(
-    f".*{name}" for name in ("lm_head", "vision_tower", "vision_model", "visual", "projector", "connector", "embed_tokens")
+    f".*{name}"
+    for name in ("lm_head", "vision_tower", "vision_model", "visual", "projector", "connector", "embed_tokens")
 )
 """Modules that stay in 16 bits, as patterns: quantising the picture tower or the last layer costs more than it saves."""
 _PICTURE = re.compile(r"vision|visual|projector|connector|merger|image_newline")
