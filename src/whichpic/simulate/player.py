@@ -5,9 +5,10 @@ Everything here is opened by name, so that a worker process can open it again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from whichpic.errors import QueryError
 from whichpic.simulate.openings import Opening
@@ -90,18 +91,24 @@ class Chats:
         return next((name for name in (self.system, self.user) if name and not _elsewhere(name)), "")
 
     def open(self) -> tuple[Chat | None, Chat | None]:
-        """The system's Chat and the user's; one object where they are one model, so that weights are loaded once."""
-        system = self._opened(self.system)
-        return system, system if self.user in ("", self.system) else self._opened(self.user)
+        """The system's Chat and the user's; one object where they are one model, so that weights are loaded once.
 
-    def _opened(self, name: str) -> Chat | None:
+        Two models in this process share its memory. An adapter and code of its own are the system's alone.
+        """
+        if self.user in ("", self.system):
+            return (chat := self._opened(self.system, dict(self.options))), chat
+        both = {"beside": [self.user]} if self.system and not (_elsewhere(self.system) or _elsewhere(self.user)) else {}
+        users: dict[str, Any] = {key: value for key, value in self.options if key == "precision"}
+        users |= {"beside": [self.system]} if both else {}
+        return self._opened(self.system, {**dict(self.options), **both}), self._opened(self.user, users)
+
+    def _opened(self, name: str, options: Mapping[str, Any]) -> Chat | None:
         if not name:
             return None
         from whichpic.chat import open_chat
 
-        options = {} if _elsewhere(name) else dict(self.options)
         cache = None if name.startswith("batch:") else self.cache
-        return open_chat(name, cache=cache, **options)
+        return open_chat(name, cache=cache, **({} if _elsewhere(name) else options))
 
 
 def _elsewhere(name: str) -> bool:
