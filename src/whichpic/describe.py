@@ -47,8 +47,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run did. captions: written now; empty: pictures and dimensions of which there was nothing to say; kept:
-    were there already. pending: wait for a batch file, and told says which. skipped: pictures that could not be described, and why.
+    """What a run did. captions: written now; empty: there was nothing to say; kept: were there already; pending: wait
+    for a batch file, and told says which. skipped: pictures that could not be described, and why.
     """
 
     captions: int = 0

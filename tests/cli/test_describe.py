@@ -39,7 +39,7 @@ def test_an_album_is_described_and_found_by_its_captions(server: ModelServer, tm
     report = json.loads(again.stdout)
     assert (report["captions"], report["kept"], report["skipped"]) == (4, 4, []), again.stderr
     shown = json.loads(run("show", str(album), "--json", home=tmp_path).stdout)
-    assert shown["captions"] == 8
+    assert shown["captions"] == 8 and list(shown["described"].values()) == [8]
     rows = json.loads((tmp_path / "out" / "conversations.json").read_text(encoding="utf-8"))
     assert [len(row["conversations"]) for row in rows] == [4] * 4
     whole = json.loads((tmp_path / "out" / "output.json").read_text(encoding="utf-8"))

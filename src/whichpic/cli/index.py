@@ -117,7 +117,8 @@ def show(
         skips = opened.skipped()
         if json:
             as_json({"pictures": len(pictures), "encoders": opened.encoders(), "store": str(opened.home),
-                     "captions": sum(len(texts) for texts in opened.captions().values()), "duplicates": alike,
+                     "captions": sum(len(texts) for texts in opened.captions().values()),
+                     "described": _described(opened.home), "duplicates": alike,
                      "skipped": [{"path": skip.path, "reason": skip.reason} for skip in skips]})  # fmt: skip
             return
         if skipped:
@@ -135,8 +136,19 @@ def show(
             files = sum(len(picture.paths) for picture in pictures)
             held = "known by their captions only" if opened.captions_only else f"in {files} files"
             print(f"{len(pictures)} pictures {held}, {captions} captions, {len(skips)} files skipped")
+            for model, count in _described(opened.home).items():
+                print(f"captions by {printable(model)}: {count}")
             print(f"encoders: {', '.join(opened.encoders()) or 'none yet'}")
             print(f"index: {opened.home}")
+
+
+def _described(home: Path) -> dict[str, int]:
+    """How many captions each model wrote."""
+    from collections import Counter
+
+    from whichpic.album.described import NAME, read_described
+
+    return dict(Counter(each.model for each in read_described(home / NAME) if each.caption))
 
 
 def _alike(pictures: Sequence[Picture]) -> list[list[str]]:
