@@ -11,7 +11,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -113,7 +113,7 @@ class Connection:
                 if not error.again or tried >= self._retries or pause >= clock.left:
                     raise safe from None
                 tried += 1
-                sleep(pause)
+                clock.cancelled.wait(pause)
 
     def _open(self, whole: Mapping[str, Any] | None, clock: Clock, path: str = "/chat/completions") -> Answer:
         """The head of an answer whose status is 200. Raises ChatError."""

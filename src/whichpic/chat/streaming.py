@@ -11,7 +11,7 @@ from typing import Any
 from whichpic.chat.base import Usage
 from whichpic.chat.servers import read_choices, read_json, refusal, tokens
 from whichpic.chat.structured import printable_part
-from whichpic.chat.wire import Answer
+from whichpic.chat.wire import Answer, Clock
 from whichpic.errors import ChatError
 
 _MOST = 200_000
@@ -24,10 +24,10 @@ class Streamed:
     opened: sends the request, gives the answer and what frees its place; called at the first piece.
     """
 
-    def __init__(self, opened: Callable[[], tuple[Answer, Callable[[], None]]], where: str, usage: Usage) -> None:
-        self._opened, self._where, self._usage = opened, where, usage
-        self._answer: Answer | None = None
-        self._closed = False
+    def __init__(
+        self, opened: Callable[[], tuple[Answer, Callable[[], None]]], where: str, usage: Usage, clock: Clock
+    ) -> None:
+        self._opened, self._where, self._usage, self._clock = opened, where, usage, clock
         self._pieces = self._read()
 
     def __iter__(self) -> Iterator[str]:
@@ -47,21 +47,16 @@ class Streamed:
 
     def close(self) -> None:
         """End the request, if it is still under way."""
-        self._closed = True
-        if self._answer is not None:
-            self._answer.close()
+        self._clock.cancel()
         with suppress(ValueError):  # another thread is in it, and gets the news from the connection
             self._pieces.close()
 
     def _read(self) -> Generator[str]:
         began = perf_counter()
         answer, free = self._opened()
-        self._answer = answer
         told: dict[str, Any] = {}
         try:
             with answer:
-                if self._closed:
-                    raise ChatError("cancelled", "the request was cancelled")
                 if answer.kind == "text/event-stream":
                     yield from self._events(answer, told)
                 else:  # a server that does not stream answers in one piece

@@ -34,12 +34,17 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Clock:
-    """When a call has to be over. idle: seconds without a byte; connect: seconds until a connection stands."""
+    """When a call has to be over. idle: seconds without a byte; connect: seconds until a connection stands.
+
+    `cancel` ends it at once, from any thread: whoever waits gets ChatError("cancelled").
+    """
 
     seconds: float
     idle: float = 60.0
     connect: float = 5.0
     began: float = field(default_factory=monotonic)
+    cancelled: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+    sockets: list[socket.socket] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def left(self) -> float:
@@ -47,11 +52,20 @@ class Clock:
         return self.began + self.seconds - monotonic()
 
     def wait(self, most: float) -> float:
-        """How long one step may take. Raises ChatError("timeout") where no time is left."""
+        """How long one step may take. Raises ChatError("timeout") where no time is left, and "cancelled"."""
         left = self.left
+        if self.cancelled.is_set():
+            raise ChatError("cancelled", "the request was cancelled")
         if left <= 0:
             raise self.late()
         return min(most, left)
+
+    def cancel(self) -> None:
+        """End whatever is under way."""
+        self.cancelled.set()
+        for each in self.sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
     def late(self) -> ChatError:
         """The error of a deadline that has passed, or of a server that fell silent."""
@@ -59,13 +73,12 @@ class Clock:
 
 
 class Answer:
-    """What a server answers: status, headers, and the body as it comes. Closing it ends the connection at once."""
+    """What a server answers: status, headers, and the body as it comes."""
 
     def __init__(self, socket_: socket.socket, response: http.client.HTTPResponse, clock: Clock) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.getheaders()}
         self._socket, self._response, self._clock = socket_, response, clock
-        self._closed = False
 
     @property
     def kind(self) -> str:
@@ -80,8 +93,7 @@ class Answer:
             try:
                 chunk = self._response.read1(65536)
             except (OSError, ValueError, AttributeError, http.client.HTTPException) as error:
-                if self._closed:
-                    raise ChatError("cancelled", "the request was cancelled") from None
+                self._clock.wait(0)
                 if isinstance(error, TimeoutError):
                     raise self._clock.late() from None
                 raise ChatError("cut", "the connection broke before the reply was complete") from None
@@ -93,8 +105,7 @@ class Answer:
                     "server", f"the server sent more than {LARGEST // 1_000_000} MB; a reply is far smaller"
                 )
             yield chunk
-        if self._closed:
-            raise ChatError("cancelled", "the request was cancelled")
+        self._clock.wait(0)
         if stated is not None and got < stated:
             raise ChatError("cut", f"the reply ended after {got} of {stated} bytes")
 
@@ -115,8 +126,7 @@ class Answer:
             yield rest.decode("utf-8", "replace")
 
     def close(self) -> None:
-        """End the connection; a thread that waits for it gets ChatError("cancelled")."""
-        self._closed = True
+        """End the connection; the server sees it."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -136,6 +146,7 @@ def request(url: str, clock: Clock, *, body: bytes | None = None, headers: Mappi
     """
     parts = urlsplit(url)
     connected, absolute = _connected(parts, clock)
+    clock.sockets[:] = [connected]
     try:
         guarded = _Guarded(connected, clock)
         connection = http.client.HTTPConnection(parts.netloc)
@@ -148,6 +159,7 @@ def request(url: str, clock: Clock, *, body: bytes | None = None, headers: Mappi
         raise clock.late() from None
     except (OSError, http.client.HTTPException) as error:
         connected.close()
+        clock.wait(0)
         if isinstance(error, http.client.RemoteDisconnected | OSError):
             raise ChatError("cut", f"{parts.netloc} closed the connection without an answer") from None
         raise ChatError("server", f"{parts.netloc} does not speak HTTP as expected") from None
