@@ -21,7 +21,7 @@ from whichpic.cli.chat import (
 from whichpic.cli.index import EncoderOption, FolderArgument, StoreOption
 from whichpic.cli.open import ensure_indexed, open_album
 from whichpic.cli.output import filled, listing, note, printable, quoted, strip
-from whichpic.cli.thinking import check_models, waited
+from whichpic.cli.thinking import NEED_A_MODEL, check_models, waited
 from whichpic.errors import ChatPending, SessionError, WhichpicError
 
 if TYPE_CHECKING:
@@ -207,10 +207,14 @@ class Conversation:
         """Let the model add what it can, and show the list again where that changed it."""
         if self.session.models.chat is None:
             return
+        from whichpic.dialogue import Said
+
+        self._told = ""  # what went wrong in this turn is said, though it was the same in the last
         changed = waited(self.session, self.session.refine, self._text("thinking"))
         self._trouble()
         query = self.session.query
-        if changed and query != self._query and self.session.settings.rewriter in ("reconstruct", "expand"):
+        own = {event.text for event in self.session.events if isinstance(event, Said)}
+        if changed and query not in {self._query, *own} and self.session.settings.rewriter in NEED_A_MODEL:
             self._query = query
             print(self._text("query", query=printable(query)))
         found = self.session.results(self.k)

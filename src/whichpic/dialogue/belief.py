@@ -255,6 +255,8 @@ def _looked_at(gallery: Gallery, records: Sequence[Record], settings: BeliefSett
         for (picture, _), each in zip(looked, odds.tolist(), strict=True):
             if last[picture] == record.n:
                 values[gallery.positions[picture]] = settings.rerank * each
+        if not values.any():
+            continue
         what = f"{len(looked)} picture{'s' if len(looked) > 1 else ''}"
         parts.append(Part(record.n, "looked at", what, _locked(values)))
     return parts

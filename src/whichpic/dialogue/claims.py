@@ -93,7 +93,8 @@ class Claim:
 
 def claims(text: str) -> tuple[Claim, ...]:
     """What a text states, in order of place."""
-    mentions = [each for each in vocabulary().mentions(text) if text[each.start : each.end].lower() not in FREE]
+    said = vocabulary().mentions(text)
+    mentions = [each for each in said if each.negated or text[each.start : each.end].lower() not in FREE]
     taken = [(min(each.clause, each.start) if each.negated else each.start, each.end) for each in mentions]
     found = [_of_mention(text, each, span) for each, span in zip(mentions, taken, strict=True)]
     found += _words(text, taken)

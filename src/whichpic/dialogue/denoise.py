@@ -74,7 +74,7 @@ def check(
     known = stated(heard, settled=settled, hints=hints)
     lost, invented = _differences(sentence, known)
     if not lost and not invented:
-        return Checked(sentence, ok=_length(sentence) <= longest and _same_script(sentence, known))
+        return Checked(sentence, ok=_usable(sentence, known, longest))
     mended = _cut(sentence, known)
     missing = _differences(mended, known)[0]
     phrases = list(dict.fromkeys(phrase for claim, phrase in known.needed if claim in missing))
@@ -83,13 +83,12 @@ def check(
     whole = any(mended.lower() in phrase.lower() for phrase in phrases)
     mended = ("，" if has_cjk(mended) else ", ").join(part for part in ("" if whole else mended, *phrases) if part)
     still = _differences(mended, known)
-    ok = not still[0] and not still[1] and _length(mended) <= longest and _same_script(sentence, known)
     return Checked(
         mended,
         tuple(dict.fromkeys(each.shown for each in lost)),
         tuple(dict.fromkeys(each.shown for each in invented)),
         mended != sentence,
-        ok,
+        not still[0] and not still[1] and _usable(mended, known, longest),
     )
 
 
@@ -310,6 +309,8 @@ def _cut(sentence: str, known: Stated) -> str:
                 part += sentence[at : max(at, claim.start)]
                 at = max(at, claim.end)
             kept.append(_tidy(part + sentence[at:end]))
+        elif BREAK.fullmatch(sentence[start:end].rstrip()[-1:]):
+            kept.append(sentence[start:end].rstrip()[-1:])  # what follows stays apart from what was before
     return _tidy("".join(kept))
 
 
@@ -330,9 +331,8 @@ def _tidy(text: str) -> str:
     return f"{lead}{body}{ending} " if body else ""
 
 
-def _length(text: str) -> int:
-    return sum(1 for _ in re.finditer(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+", text))
-
-
-def _same_script(sentence: str, known: Stated) -> bool:
-    return has_cjk(sentence) == has_cjk(known.text) or not known.text.strip() or not BREAK.sub("", known.text).strip()
+def _usable(sentence: str, known: Stated, longest: int) -> bool:
+    """Whether a sentence is neither empty nor too long, and in the user's own script."""
+    length = sum(1 for _ in re.finditer(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+", sentence))
+    own = BREAK.sub("", known.text).strip()
+    return 0 < length <= longest and (not own or has_cjk(sentence) == has_cjk(own))

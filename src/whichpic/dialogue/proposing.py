@@ -60,5 +60,5 @@ def proposed(names: str, propose: Propose, *, seconds: float) -> tuple[list[Ques
                 raise ChatError("timeout", "no time is left")
             found += propose(name, left)
         except ChatError as error:
-            failed = failed or trouble(error, "asked from facts")
+            failed = failed or trouble(error)
     return found or propose(WITHOUT, seconds), failed

@@ -75,7 +75,7 @@ def reasons(belief: Belief, position: int) -> list[Reason]:
             case "hinted":
                 what = f"like what was liked: {part.what}"
             case "looked at":
-                what = f"a model looked at it: {part.what}"
+                what = f"a model looked at {part.what}"
             case _:
                 what = part.what
         found.append(Reason(part.n, what, float(part.values[position] - part.values[mask].mean())))
