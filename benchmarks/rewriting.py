@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 
 MODELS = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
 TURNS = (5, 10)
-AT_ONCE, THREADS = 4, 1
-"""Requests at a time, and the server's threads: on cores that others use too, more of them wait for each other."""
+AT_ONCE = 4
+"""Requests at a time: the server reads its weights once for all of them."""
 LONGEST = 80
 """Tokens of a reply, at most."""
 SHARES = (0.1, 0.25, 0.5, 1.0)
@@ -71,7 +71,7 @@ def main() -> None:
     read = [rest[at] for at in order]
     if not chosen.only_score:
         for model in chosen.model or MODELS:
-            write(model, read, chosen.out, chat=chosen.chat)
+            write(model, read, chosen.out, chat=chosen.chat, threads=chosen.threads)
     scored = Scored(gallery, documents.captions, constants(gallery, learn, chosen.out / "belief.json"), read)
     table = scored.table({model: kept_file(chosen.out, model) for model in chosen.model or MODELS})
     (chosen.out / "rewriting.json").write_text(json.dumps(table, indent=1), encoding="utf-8")
@@ -84,6 +84,7 @@ def _options() -> argparse.Namespace:
     options.add_argument("--out", type=Path, required=True)
     options.add_argument("--model", action="append", help="a model or .gguf file; a server is started (twice: both)")
     options.add_argument("--chat", help="a server that runs already, as of `whichpic talk --chat`; with one --model")
+    options.add_argument("--threads", type=int, default=2, help="of the server; 1 where others use the cores too")
     options.add_argument("--only-score", action="store_true")
     options.add_argument("--dialogues", type=int, default=200)
     options.add_argument("--seed", type=int, default=0)
@@ -100,25 +101,28 @@ def said_until(dialogue: Heard, turn: int) -> list[Said]:
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def write(model: str, dialogues: Sequence[Heard], out: Path, *, chat: str | None) -> None:
+def write(model: str, dialogues: Sequence[Heard], out: Path, *, chat: str | None = None, threads: int = 1) -> None:
     """Ask a model for what is not kept yet; a reply that fails is said, and asked for again the next time."""
     path = kept_file(out, model)
     kept = keeping(path, None)
-    wanted = [said for each in dialogues for turn in TURNS if not _is_kept(said := said_until(each, turn), kept)]
+    # One dialogue's turns one after the other: the later prompt begins as the earlier one, and the server keeps that.
+    wanted = [said for each in dialogues
+              if (said := [some for turn in TURNS if not _is_kept(some := said_until(each, turn), kept)])]  # fmt: skip
     if not wanted:
         return
-    with opened(model, chat) as talker, ThreadPoolExecutor(AT_ONCE) as pool:
+    with opened(model, chat, threads) as talker, ThreadPoolExecutor(AT_ONCE) as pool:
         telling = keeping(path, talker)
 
-        def one(said: Sequence[Said]) -> None:
-            try:
-                reconstruct(said, telling)
-            except ChatError as error:
-                print(f"{model}: {error}", file=sys.stderr)
+        def one(turns: Sequence[Sequence[Said]]) -> None:
+            for said in turns:
+                try:
+                    reconstruct(said, telling)
+                except ChatError as error:
+                    print(f"{model}: {error}", file=sys.stderr)
 
         for done, _ in enumerate(pool.map(one, wanted), start=1):
-            if done % 20 == 0 or done == len(wanted):
-                print(f"{model}: {done} of {len(wanted)} written", file=sys.stderr, flush=True)
+            if done % 10 == 0 or done == len(wanted):
+                print(f"{model}: {done} of {len(wanted)} dialogues written", file=sys.stderr, flush=True)
 
 
 def _is_kept(said: Sequence[Said], kept: Chat) -> bool:
@@ -135,14 +139,14 @@ def kept_file(out: Path, model: str) -> Path:
 
 
 @contextmanager
-def opened(model: str, chat: str | None) -> Iterator[Chat]:
+def opened(model: str, chat: str | None, threads: int) -> Iterator[Chat]:
     """The chat at an address, or that of a server which is started for a model."""
     from benchmarks.llama_server import serving
 
     if chat is not None:
         yield open_chat(chat)
         return
-    with serving(model, context=1024 * AT_ONCE, slots=AT_ONCE, threads=THREADS) as address:
+    with serving(model, context=1024 * AT_ONCE, slots=AT_ONCE, threads=threads) as address:
         yield open_chat(f"llamacpp:{address}")
 
 

@@ -7,6 +7,7 @@ small model says is not looked at, except where a grammar or a plain example lea
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
 from typing import Literal
 
@@ -15,9 +16,14 @@ import pytest
 from pydantic import BaseModel, Field
 
 from benchmarks import llama_server
+from whichpic.album.datasets import DataSet
 from whichpic.chat import Decoding, Message, open_chat
 from whichpic.chat.base import Chat
+from whichpic.dialogue import Said, Session
+from whichpic.dialogue.denoise import check
+from whichpic.encoders.toy import Toy
 from whichpic.errors import ChatError, ModelError
+from whichpic.search.gallery import Gallery
 
 SHORT = Decoding(max_tokens=16)
 
@@ -106,7 +112,7 @@ def test_a_deadline_holds_and_the_server_goes_on(chat: Chat) -> None:
     with pytest.raises(ChatError) as caught:
         chat.complete(ask("Count from one to a thousand, in words."), decoding=Decoding(max_tokens=900), deadline=0.4)
     assert caught.value.reason == "timeout" and "\n" not in str(caught.value)
-    assert monotonic() - began < 2.0
+    assert monotonic() - began < 3.0
     assert chat.complete(ask("Say hello."), decoding=SHORT)[0].text
 
 
@@ -114,7 +120,46 @@ def test_a_stream_keeps_the_deadline_too(chat: Chat) -> None:
     began = monotonic()
     with pytest.raises(ChatError) as caught:
         list(chat.stream(ask("Count from one to a thousand."), decoding=Decoding(max_tokens=900), deadline=0.5))
-    assert caught.value.reason == "timeout" and monotonic() - began < 2.0
+    assert caught.value.reason == "timeout" and monotonic() - began < 3.0
+
+
+ALBUM = {
+    "1": ("a brown dog runs on a beach",),
+    "2": ("a white cat sleeps on a red sofa",),
+    "3": ("two children with kites on a beach",),
+    "4": ("a brown horse stands in the snow",),
+    "5": ("a red bus in a rainy street",),
+}
+
+
+def test_a_session_is_as_true_to_what_was_said_as_without_the_model(chat: Chat, tmp_path: Path) -> None:
+    gallery = Gallery.of_captions(DataSet("five", tuple(ALBUM), ALBUM), Toy())
+    session = Session(gallery, chat=chat, rewriter="reconstruct", folder=tmp_path, deadline=60)
+    session.say("an animal runs on a beach")
+    session.reply("What colour is the dog?", "brown")
+    assert len(session.results(5)) == 5  # the list does not wait for the model
+    session.refine()
+    assert session.trouble == ""
+    said = [event for event in session.events if isinstance(event, Said)]
+    told = check(session.query, said)
+    assert told.ok and not told.lost and not told.invented  # whatever 135 million weights have made of it
+    assert session.path is not None
+    again = Session.resume(gallery, session.path)  # without any model
+    assert again.query == session.query
+    np.testing.assert_array_equal(again.belief.log, session.belief.log)
+
+
+def test_a_session_goes_on_when_the_model_is_too_slow(chat: Chat) -> None:
+    gallery = Gallery.of_captions(DataSet("five", tuple(ALBUM), ALBUM), Toy())
+    session = Session(gallery, chat=chat, rewriter="reconstruct", deadline=0.05)
+    session.say("an animal runs on a beach")
+    session.say("it is brown")
+    before = session.belief.log
+    began = monotonic()
+    session.refine()
+    assert monotonic() - began < 3.0
+    assert session.trouble and "\n" not in session.trouble
+    np.testing.assert_array_equal(session.belief.log, before)
 
 
 def test_a_prompt_that_is_too_long_is_said_so(chat: Chat) -> None:
