@@ -196,7 +196,7 @@ def test_a_model_without_eyes_says_so_once(tmp_path: Path) -> None:
             with pytest.raises(ChatError, match="sees no pictures") as told:
                 chat.complete([Message("user", "Hm?", (picture,))])
             assert told.value.reason == "unsupported"
-        assert not chat.can_see and len(server.asked) == 1
+        assert len(server.asked) == 1 and chat.can_see is False
 
 
 def test_a_template_without_system_messages_gets_them_as_words() -> None:

@@ -144,7 +144,8 @@ class Batch:
     def _look_up(self, key: str) -> Mapping[str, Any] | None:
         """The body of a reply. Raises ChatError where the file says that the request cannot be answered."""
         with self._lock:
-            if key not in self._replies:
+            known = self._replies.get(key)
+            if known is None or isinstance(body_of(known), ChatError):  # a later run may have brought a reply
                 self._read()
             line = self._replies.get(key)
         if line is None:
