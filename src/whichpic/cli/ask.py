@@ -11,31 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whichpic.cli.chat import AdapterOption, AllowCodeOption, ChatCacheOption, ChatOption, PrecisionOption, opened_chat
 from whichpic.cli.output import as_json, note, printable
 from whichpic.errors import ChatError, QueryError
 
 if TYPE_CHECKING:
     from whichpic.chat.base import Chat, Decoding, Message, Reply
 
-ChatOption = Annotated[
-    str | None,
-    typer.Option(
-        "--chat",
-        help="The model: http://host:port/v1, openai:MODEL, dashscope:MODEL, vllm:, ollama:MODEL, llamacpp:, batch:FOLDER,"
-        " a folder of weights or a hub id. Or set WHICHPIC_CHAT.",
-    ),
-]
-CacheOption = Annotated[
-    Path | None, typer.Option(help="A folder where replies are kept, so that none is paid for twice.")
-]
-PrecisionOption = Annotated[
-    str | None, typer.Option(help="Of a model in this process: auto, fp32, bf16, fp16, int8 or int4.")
-]
-AdapterOption = Annotated[Path | None, typer.Option(help="A LoRA adapter for a model in this process.")]
-CodeOption = Annotated[
-    str | None,
-    typer.Option(metavar="REVISION", help="Run the code that this revision of a hub model brings. It can do anything."),
-]
 _SERVERS = ("http", "https", "openai", "dashscope", "vllm", "ollama", "llamacpp")
 _LONGEST = 200_000  # characters of one answer
 _HELP = "/again  answer once more   /picture FILE  another picture   /system TEXT  how to answer   /clear  begin anew   /quit"
@@ -46,7 +28,7 @@ def ask(
         list[str],
         typer.Argument(metavar="[PICTURE]... [QUESTION]", help="Pictures, then the question; without one: a chat."),
     ],
-    chat: ChatOption = None,
+    chat: ChatOption = "",
     system: Annotated[str | None, typer.Option(help="How to answer: a system message.")] = None,
     history: Annotated[
         Path | None, typer.Option(help="A JSON file with earlier turns; the new ones are added to it.")
@@ -59,10 +41,10 @@ def ask(
     max_tokens: Annotated[int, typer.Option(min=1, help="Length of an answer, at most.")] = 512,
     seed: Annotated[int | None, typer.Option(help="Draws are the same for the same seed, where the model can.")] = None,
     deadline: Annotated[float | None, typer.Option(min=0.1, help="Seconds for one answer.")] = None,
-    cache: CacheOption = None,
-    precision: PrecisionOption = None,
+    chat_cache: ChatCacheOption = None,
+    precision: PrecisionOption = "auto",
     adapter: AdapterOption = None,
-    allow_code: CodeOption = None,
+    allow_code: AllowCodeOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Ask a model about pictures; without a question, talk with it.
@@ -75,7 +57,7 @@ def ask(
     from whichpic.chat.base import Decoding
 
     pictures, question = _parted(words)
-    model = open_model(chat, cache=cache, precision=precision, adapter=adapter, allow_code=allow_code)
+    model = open_model(chat, cache=chat_cache, precision=precision, adapter=adapter, allow_code=allow_code)
     seed = 0 if seed is None and not temperature else seed
     decoding = Decoding(temperature=temperature, top_p=top_p, top_k=top_k, max_tokens=max_tokens, beams=beams,
                         repetition_penalty=repetition_penalty, seed=seed)  # fmt: skip
@@ -91,26 +73,20 @@ def ask(
         _interactive(talk, history)
 
 
-def open_model(name: str | None, *, cache: Path | None = None, workers: int = 0, **options: Any) -> Chat:
-    """The Chat of --chat or of WHICHPIC_CHAT, with the options that were given. Raises QueryError where none is named.
+def open_model(name: str, *, workers: int = 0, **options: Any) -> Chat:
+    """The Chat of --chat, with the options of `opened_chat`; there has to be one. Raises QueryError where there is none.
 
     workers: requests that a server gets at the same time; 0: its usual number.
     """
-    from whichpic.chat import open_chat
-    from whichpic.settings import settings
-
-    name = name or settings().chat
-    if not name:
+    if workers and name.partition(":")[0].lower() in _SERVERS:
+        options["concurrency"] = workers
+    chat = opened_chat(name, **options)
+    if chat is None:
         raise QueryError(
             "no model to ask: give --chat ollama:qwen2.5vl, --chat http://localhost:8000/v1, --chat FOLDER of weights,"
             " or set WHICHPIC_CHAT"
         )
-    given = {
-        key: str(value) if isinstance(value, Path) else value for key, value in options.items() if value is not None
-    }
-    if workers and name.partition(":")[0].lower() in _SERVERS:
-        given["concurrency"] = workers
-    return open_chat(name, cache=cache, **given)
+    return chat
 
 
 def _parted(words: Sequence[str]) -> tuple[list[Path], str]:

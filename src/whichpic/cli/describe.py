@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from whichpic.cli.ask import AdapterOption, CacheOption, ChatOption, CodeOption, PrecisionOption, open_model
+from whichpic.cli.ask import open_model
+from whichpic.cli.chat import AdapterOption, AllowCodeOption, ChatCacheOption, ChatOption, PrecisionOption
 from whichpic.cli.index import EncoderOption, JsonOption, StoreOption
 from whichpic.cli.output import as_json, note, printable, progress
 from whichpic.errors import ChatPending, QueryError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def describe(
     album: Annotated[Path, typer.Argument(metavar="ALBUM|FOLDER", help="A folder of pictures, indexed or not.")],
-    chat: ChatOption = None,
+    chat: ChatOption = "",
     dimensions: Annotated[
         str, typer.Option(help="What is described: scene, objects, attributes, relations, text, mood, all.")
     ] = "scene,objects,attributes,relations,text,mood",
@@ -41,10 +42,10 @@ def describe(
         int, typer.Option(min=1, max=64, help="Requests at a time; the batch of a model in this process.")
     ] = 4,
     deadline: Annotated[float | None, typer.Option(min=0.1, help="Seconds for one request.")] = None,
-    cache: CacheOption = None,
-    precision: PrecisionOption = None,
+    chat_cache: ChatCacheOption = None,
+    precision: PrecisionOption = "auto",
     adapter: AdapterOption = None,
-    allow_code: CodeOption = None,
+    allow_code: AllowCodeOption = None,
     encoder: EncoderOption = "auto",
     store: StoreOption = None,
     json: JsonOption = False,
@@ -62,7 +63,7 @@ def describe(
         raise QueryError(f"--language is {' or '.join(LANGUAGES)}, not '{language}'")
     if not album_too and out is None:
         raise QueryError("--no-index writes captions nowhere without --out FOLDER")
-    model = open_model(chat, cache=cache, precision=precision, adapter=adapter, allow_code=allow_code,
+    model = open_model(chat, cache=chat_cache, precision=precision, adapter=adapter, allow_code=allow_code,
                        workers=workers)  # fmt: skip
     wanted = [each.strip() for each in dimensions.split(",") if each.strip()]
 
@@ -147,7 +148,8 @@ def _say(report: Report, model: Chat, json: bool) -> None:
                  "skipped": [{"path": skip.path, "reason": skip.reason} for skip in report.skipped],
                  "tokens": report.tokens, "seconds": round(report.seconds, 3), "model": model.id})  # fmt: skip
     else:
-        did = {"written": report.captions, "nothing to say": report.empty, "there already": report.kept}
+        did = {"written": report.captions, "nothing to say": report.empty, "there already": report.kept,
+               "still to come": report.pending}  # fmt: skip
         what = ", ".join(f"{count} {name}" for name, count in did.items() if count) or "nothing to do"
         print(f"captions by {printable(model.describe)}: {what}; {report.tokens} tokens, {report.seconds:.1f} s")
         for skip in report.skipped[:5]:
