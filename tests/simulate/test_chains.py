@@ -12,9 +12,12 @@ import pytest
 
 from tests.simulate.seeing import Seer, drawn
 from whichpic.chat.batch import answer_batch
+from whichpic.dialogue.events import Answered, Marked
 from whichpic.errors import ChatError, ChatPending, QueryError
 from whichpic.evaluate.papers import paper_of
 from whichpic.evaluate.protocols.ours import read_ours
+from whichpic.evaluate.replaying import read_heard
+from whichpic.simulate.chats import called
 from whichpic.simulate.dialogues import Dialogue, read_dialogues
 from whichpic.simulate.parallel import simulate
 from whichpic.simulate.prepare import Prepared, merged, prepare
@@ -90,6 +93,25 @@ def test_query_rewritings_chain_marks_captions_and_expands(album: Path, seer: Se
             assert turn.text.removeprefix("more like ") in before.shown
         assert dialogue.turns[1].rewritten.startswith(dialogue.turns[0].text.rstrip("."))
     assert not [warning for warning in run.warnings if warning.startswith("oracle")]
+
+
+def test_what_was_played_can_be_replayed_without_a_model(album: Path, seer: Seer, tmp_path: Path) -> None:
+    """For fitting the belief's constants: marks are marks again, and a model's questions keep what it judged."""
+    for name, more in (("query-rewriting", {}), ("navigationir", {"answers": "options"})):
+        run = chain(name, album, user={"evidence": "lexical", **more})
+        done = played(run, tmp_path / f"{name}.jsonl", chat=seer.chat())
+        heard = read_heard(tmp_path / f"{name}.jsonl", run.gallery)
+        kinds = {type(event) for dialogue in heard for turn in dialogue.turns[1:] for event in turn}
+        if name == "query-rewriting":
+            assert kinds == {Marked}
+            event = heard[0].turns[1][0]
+            assert isinstance(event, Marked) and event.shown == done[0].turns[0].shown
+            assert event.more == (done[0].turns[1].marked,)
+        else:
+            events = [event for dialogue in heard for turn in dialogue.turns for event in turn]
+            answered = [event for event in events if isinstance(event, Answered)]
+            assert any(event.question.asker == "pictures" and event.question.told for event in answered)
+            assert all(event.option is not None for event in answered if event.question.asker == "pictures")
 
 
 def test_the_oracle_is_named_and_warned_about(album: Path, seer: Seer, tmp_path: Path) -> None:
@@ -192,6 +214,15 @@ def test_without_a_model_or_pictures_a_chain_says_so(album: Path, tmp_path: Path
         chain("navigationir", album, "")
     with pytest.raises(QueryError, match="cannot be shared among workers"):
         played(chain("query-rewriting", album, "some/weights"), tmp_path / "d.jsonl", workers=2)
+
+
+def test_a_header_names_a_model_without_keys_and_folders(tmp_path: Path) -> None:
+    assert called("http://me:secret@host:8000/v1?key=secret#qwen") == "http://host:8000/v1#qwen"
+    assert called("vllm:https://me:secret@host/v1#qwen") == "vllm:https://host/v1#qwen"
+    assert called("openai:gpt-4o") == "openai:gpt-4o"
+    assert called("Qwen/Qwen2-VL-2B-Instruct") == "Qwen/Qwen2-VL-2B-Instruct"
+    assert called(f"{tmp_path}/weights") == "weights"
+    assert (called(f"batch:{tmp_path}"), called("batch:asked#qwen")) == ("batch", "batch#qwen")
 
 
 def _dialogues(path: Path) -> list[str]:

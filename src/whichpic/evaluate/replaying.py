@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from whichpic.dialogue.belief import believe
-from whichpic.dialogue.events import Answered, Event, Record, Said, question_from_json
+from whichpic.dialogue.events import Answered, Event, Marked, Record, Said, question_from_json
 from whichpic.errors import QueryError, SessionError
 from whichpic.evaluate.ranks import Ranks, count_ranks
 from whichpic.evaluate.run import Run
@@ -67,7 +67,12 @@ def read_heard(path: Path, gallery: Gallery, *, own_words: bool = False) -> list
 
 def _ours(dialogue: Dialogue) -> Heard:
     turns: list[tuple[Event, ...]] = []
+    shown: tuple[str, ...] = ()
     for turn in dialogue.turns:
+        before, shown = shown, turn.shown
+        if turn.marked:
+            turns.append((Marked(before, (turn.marked,)),))
+            continue
         if turn.question is None:
             turns.append((Said.recorded(turn.text),))
             continue

@@ -27,7 +27,8 @@ Header = dict[str, Any]
 class Turn:
     """One event and what followed from it. Turn 0 is the opening.
 
-    kind: said, answered or marked. text: what was said; for an answer, question and answer as one line. question, option,
+    kind: said, answered or marked. text: what was said; for an answer, question and answer as one line. marked: id of the
+    picture that was called relevant, of those that the turn before had shown. question, option,
     words: as in Answered (`question` is its JSON; option None is "not sure"). shown: ids of the list, best first.
     better, ties: OTHER pictures that score strictly higher than, and the same as, the target. p_first, p_target:
     probability of the first picture shown and of the target, each with its near-duplicates. set_size, in_set: the 90 %
@@ -62,6 +63,7 @@ class Turn:
     user_calls: int = 0
     rewritten: str = ""
     trouble: str = ""
+    marked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,8 @@ def play(
             if liked is None:
                 ended = "user"
                 break
-            watch.after(partial(session.mark, more=[liked]), "marked", f"more like {liked}", asks=False)
+            text = f"more like {liked}"
+            watch.after(partial(session.mark, more=[liked]), "marked", text, asks=False, marked=liked)
         elif user.later or question is None:
             if number >= len(user.later):
                 ended = "user" if user.later else "nothing to ask"
@@ -201,6 +202,7 @@ class _Watch:
         asks: bool,
         question: Question | None = None,
         reply: Reply | None = None,
+        marked: str = "",
     ) -> Question | None:
         """Let the event happen, record the turn, and give the question that comes next (None where none is asked).
 
@@ -249,6 +251,7 @@ class _Watch:
                 user_tokens=said[1],
                 rewritten=self._rewritten(),
                 trouble=self.session.trouble,
+                marked=marked,
             )
         )
         return following

@@ -99,7 +99,7 @@ def prepare(tables: Tables, *, name: str, gallery: Gallery | None = None) -> Pre
     if (
         plan.user.kind == "chat"
         and plan.opening == "caption"
-        and not (gallery.captions or "captions" in tables["album"])
+        and not (gallery.captions or "captions" in tables.get("album", {}))
     ):
         plan = replace(plan, opening="described")  # nobody has said anything of these pictures: the model does
     known = _targets(tables, place, gallery, plan)
