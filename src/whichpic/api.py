@@ -241,8 +241,11 @@ def _name_of(store: Store | None, encoder: str) -> str:
         encoder = settings().encoder
     if encoder == "auto" and store is not None:
         for name in _BEST_FIRST:
-            if any(has == name or has.startswith(f"{name}-") for has in store.encoders()):
-                return name
+            for has in store.encoders():
+                if has == name or has.startswith(f"{name}-"):
+                    # What runs by transformers is another encoder in another number format.
+                    by_torch = name in ("chatir", "blip-coco")
+                    return f"{name}@{has.rpartition('-')[2]}" if by_torch else name
     return encoder
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.encoders import original_blip as original
 from tests.encoders.tiny import pictures
+from tests.support import drawn_album
 from whichpic.encoders import blip
 from whichpic.encoders.blip import lacking, moved, renamed, shape_of
 from whichpic.errors import EncoderError, ModelError
@@ -50,6 +51,8 @@ def test_texts_keep_all_that_the_model_has_places_for(tmp_path: Path) -> None:
     assert blip.text_input(tmp_path, 512)(["dog", "the red dog"])[0].shape == (2, 5)  # no longer than it must be
     with pytest.raises(EncoderError, match="vocab"):
         blip.text_input(tmp_path / "nowhere", 512)
+    with pytest.raises(EncoderError, match="15 words, but the model 12"):
+        blip.text_input(tmp_path, 512, words=12)
 
 
 def checkpoint(folder: Path, tensors: original.Tensors, **how: Any) -> Path:
@@ -139,10 +142,12 @@ def test_a_checkpoint_of_the_towers_alone_will_do_and_half_a_tower_will_not(tmp_
 def test_chatir_is_opened_by_name_from_the_folder_of_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch", reason="needs torch (make test-all installs it)")
     pytest.importorskip("transformers", reason="needs transformers (make test-all installs it)")
+    from whichpic.api import Album
     from whichpic.encoders import open_encoder
     from whichpic.settings import settings
 
     monkeypatch.setenv("WHICHPIC_HOME", str(tmp_path))
+    monkeypatch.delenv("WHICHPIC_ENCODER", raising=False)
     settings.cache_clear()
     try:
         with pytest.raises(ModelError, match=r"put chatir_weights.ckpt of ChatIR into .*chatir"):
@@ -151,5 +156,10 @@ def test_chatir_is_opened_by_name_from_the_folder_of_models(tmp_path: Path, monk
         checkpoint(tmp_path / "models" / "chatir", original.tensors())
         encoder = open_encoder("chatir@fp32")
         assert encoder.id.startswith("chatir-") and encoder.dim == original.DIM
+        with Album.open(drawn_album(tmp_path / "album", 3), encoder="chatir@bf16") as album:
+            album.index()
+            assert album.encoder.id == encoder.id.replace("fp32", "bf16")
+        with Album.open(tmp_path / "album") as album:  # auto: the one that the album has, in its number format
+            assert album.encoder.id.endswith("-bf16") and len(album.find("a red bus")) == 3
     finally:
         settings.cache_clear()

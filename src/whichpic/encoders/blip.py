@@ -172,11 +172,12 @@ def picture_input(side: int) -> PictureInput:
     return PictureInput(None, (side, side), None, _BICUBIC, 1 / 255, _MEAN, _STD)
 
 
-def text_input(folder: Path, positions: int) -> TextInput:
+def text_input(folder: Path, positions: int, *, words: int | None = None) -> TextInput:
     """WordPiece of bert-base-uncased from tokenizer.json or vocab.txt in `folder`; up to all positions of the model.
 
     Padded to the longest text of a batch, with a mask. ChatIR's evaluation cuts at 200 tokens and CLIP at 77: a long
-    dialogue loses its last answers there. EncoderError where there is no such file.
+    dialogue loses its last answers there. words: how many the model knows. EncoderError where there is no such file,
+    or it has more words than the model.
     """
     tokenizer = _tokenizer(folder)
     tokenizer.no_padding()
@@ -184,6 +185,11 @@ def text_input(folder: Path, positions: int) -> TextInput:
     pad = tokenizer.token_to_id("[PAD]")
     if pad is None or tokenizer.token_to_id("[CLS]") is None:
         raise EncoderError(f"the tokenizer in {folder} has no [PAD] and [CLS]; expected that of bert-base-uncased")
+    if words is not None and tokenizer.get_vocab_size() > words:
+        raise EncoderError(
+            f"the tokenizer in {folder} has {tokenizer.get_vocab_size()} words, but the model {words}; expected that of"
+            " bert-base-uncased"
+        )
     return TextInput(tokenizer, positions, pad, False, False, False, False, None, None)
 
 

@@ -129,7 +129,7 @@ class Torch:
                 self._batch = max(1, half)
                 parts = [self._run(tower, *(array[at] for array in given)) for at in (slice(half), slice(half, None))]
                 return np.concatenate(parts)
-            except RuntimeError as error:
+            except (RuntimeError, IndexError) as error:
                 raise EncoderError(f"{self.id} failed: {_first_line(error)}") from None
         if rows.shape != (len(given[0]), self.dim) or not np.isfinite(rows).all():
             raise EncoderError(f"{self.id} gives no vectors of {self.dim} numbers; its files do not fit each other")
@@ -173,10 +173,11 @@ def _of_folder(folder: Path) -> _Made:
         if kind == "blip":
             given = config.get("text_config") or {}
             positions = int(given.get("max_position_embeddings") or 512)
+            known = int(given.get("vocab_size") or 30_524)
             dim = int(config.get("image_text_hidden_size") or 256)
 
             def texts() -> TextInput:
-                return blip.text_input(folder, positions)
+                return blip.text_input(folder, positions, words=known)
         else:
             from whichpic.encoders.onnx import width_of
 
@@ -217,7 +218,7 @@ def _of_checkpoint(path: Path, side: int | None, words: Path) -> _Made:
         "blip",
         shape.dim,
         blip.picture_input(side),
-        lambda: blip.text_input(words, shape.positions),
+        lambda: blip.text_input(words, shape.positions, words=shape.words),
         (path, *files),
         lambda: _load_original(path, side),
     )
