@@ -92,3 +92,18 @@ def pictures_of(body: dict[str, Any]) -> list[str]:
         part for message in body["messages"] if isinstance(message["content"], list) for part in message["content"]
     ]
     return [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+
+
+def in_process(*words: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a command run in this process: quick, for what is refused."""
+    from typer.testing import CliRunner
+
+    from whichpic.cli.app import app
+    from whichpic.settings import settings
+
+    settings.cache_clear()
+    try:
+        done = CliRunner().invoke(app, list(words))
+        return done.exit_code, done.stdout, done.stderr
+    finally:
+        settings.cache_clear()

@@ -9,28 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.model_server import in_process
 from whichpic.prompts import LANGUAGES, names, shipped
 
 
-def test_prompts_are_listed_shown_copied_and_replaced(tmp_path: Path) -> None:
-    listed = run("prompts", home=tmp_path)
-    assert {line.split()[0] for line in listed.stdout.splitlines()} == set(names())
-    shown = run("prompts", "--show", "describe-scene", "--language", "zh", home=tmp_path)
-    assert "场景" in shown.stdout and "\n---\n" in shown.stdout
+def test_prompts_are_listed_shown_copied_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, listed, _ = in_process("prompts")
+    assert {line.split()[0] for line in listed.splitlines()} == set(names())
+    _, shown, _ = in_process("prompts", "--show", "describe-scene", "--language", "zh")
+    assert "场景" in shown and "\n---\n" in shown
     mine = tmp_path / "mine"
-    copied = run("prompts", "--copy", str(mine), home=tmp_path)
-    assert len(list(mine.glob("*/*.txt"))) == int(copied.stdout.split()[0])
+    _, copied, _ = in_process("prompts", "--copy", str(mine))
+    assert len(list(mine.glob("*/*.txt"))) == int(copied.split()[0])
     (mine / "en" / "describe-scene.txt").write_text("What is it?")
-    run("prompts", "--copy", str(mine), home=tmp_path)  # what was edited is not overwritten
-    own = run("prompts", "--show", "describe-scene", home=tmp_path, WHICHPIC_PROMPTS=str(mine))
-    assert own.stdout == "What is it?\n"
-    plain = json.loads(run("prompts", "--json", home=tmp_path, WHICHPIC_PROMPTS=str(mine)).stdout)
-    assert {(each["name"], each["language"]) for each in plain if each["own"]} == {
-        (p.stem, p.parent.name) for p in mine.glob("*/*.txt")
-    }
-    odd = run("prompts", "--show", "../../secret", home=tmp_path)
-    assert odd.returncode == 2 and "no prompt is called" in odd.stderr
+    in_process("prompts", "--copy", str(mine))  # what was edited is not overwritten
+    monkeypatch.setenv("WHICHPIC_PROMPTS", str(mine))
+    assert in_process("prompts", "--show", "describe-scene")[1] == "What is it?\n"
+    plain = json.loads(in_process("prompts", "--json")[1])
+    own = {(path.stem, path.parent.name) for path in mine.glob("*/*.txt")}
+    assert {(each["name"], each["language"]) for each in plain if each["own"]} == own
+    code, _, errors = in_process("prompts", "--show", "../../secret")
+    assert code == 2 and "no prompt is called" in errors
 
 
 @pytest.mark.parametrize("name", names())

@@ -11,7 +11,7 @@ from whichpic.cli.ask import open_model
 from whichpic.cli.chat import AdapterOption, AllowCodeOption, ChatCacheOption, ChatOption, PrecisionOption
 from whichpic.cli.index import EncoderOption, JsonOption, StoreOption
 from whichpic.cli.output import as_json, note, printable, progress
-from whichpic.errors import ChatPending, QueryError
+from whichpic.errors import ChatError, ChatPending, QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,15 +99,20 @@ def _into_album(
         pictures = sources(opened.store, everything=everything)
         journal = opened.store.home / NAME
         files = {picture.id: picture.paths[0] for picture in opened.store.pictures() if picture.paths}
-        try:
-            report = work(pictures, journal)
-        finally:
-            # Also where the model gave up half way: what it wrote is worth finding.
+
+        def keep() -> None:
             if journal.is_file():
                 with progress(quiet) as show:
                     opened.index(on_progress=show)
                 if out is not None:
                     _conversations(out, journal, files)
+
+        try:
+            report = work(pictures, journal)
+        except ChatError:
+            keep()  # the model gave up half way: what it wrote is worth finding
+            raise
+        keep()
     return report
 
 
