@@ -34,7 +34,8 @@ FREE = _set(
     depicting feature features featuring include includes including contain contains containing visible see
     seen appear appears look looks looking like thing things something kind kinds type sort color colour
     colors colours colored coloured yes yeah also very too just only really maybe perhaps other others another
-    else more most many much few several lot lots wearing wears wear holding holds hold main there's that's
+    else more most many much few several lot lots wearing wears wear holding holds hold main time times tell answer item items
+    besides position there's that's
     people's object objects
     """
 )
@@ -48,7 +49,7 @@ _BE = _set("is are was were be being looks appears")
 _IRREGULAR = {"sat": "sit", "stood": "stand", "ran": "run", "ate": "eat", "rode": "ride", "lying": "lie", "laid": "lie",
               "flew": "fly", "flown": "fly", "swam": "swim", "drove": "drive", "made": "make", "took": "take"}  # fmt: skip
 _NUMBERS = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
-            "ten": "10", "couple": "2", "pair": "2", "both": "2"}  # fmt: skip
+            "ten": "10", "couple": "2", "pair": "2"}  # fmt: skip
 _ZH_NUMBERS = {
     "两": "2",
     "二": "2",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from whichpic.dialogue.claims import BREAK, FREE, Claim, claims, kin, segments, stems
-from whichpic.dialogue.events import Answered, Said
+from whichpic.dialogue.events import Answered, Said, Term
 from whichpic.dialogue.likelihood import NO, OTHER, YES
 from whichpic.words import has_cjk, vocabulary
 
@@ -27,6 +27,13 @@ _UNSURE = re.compile(
     r"|不知道|不确定|不清楚|看不出|不记得|说不准",
     re.IGNORECASE,
 )
+ASKS_FOR = re.compile(
+    r"\s*(is|are|was|were) there\b|\s*(can|do|does|did|could) (you|it|the \w+) (see|show|have)\b|.*有", re.IGNORECASE
+)
+"""A question for a thing, whose "no" denies it."""
+_BESIDES = re.compile(
+    r"\b(other|else|besides|another|more|apart from|only|all|both|just)\b|其他|别的|还有|除了|都", re.IGNORECASE
+)
 _THINGS = ("thing", "scene")
 _ONE_OF = ("place", "light")
 """Kinds of which a picture has one: indoors or outdoors, day or night."""
@@ -35,7 +42,8 @@ _ONE_OF = ("place", "light")
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A sentence after the check. lost, invented: what the sentence, as it came, left out and added. repaired: it was
-    changed. ok: as it stands here it loses and adds nothing; where not, it is not to be used."""
+    changed. ok: as it stands here it loses and adds nothing, and it came with half of what was said at least; where not,
+    it is not to be used."""
 
     sentence: str
     lost: tuple[str, ...] = ()
@@ -88,7 +96,7 @@ def check(
         tuple(dict.fromkeys(each.shown for each in lost)),
         tuple(dict.fromkeys(each.shown for each in invented)),
         mended != sentence,
-        not still[0] and not still[1] and _usable(mended, known, longest),
+        2 * len(lost) <= len(known.needed) and not still[0] and not still[1] and _usable(mended, known, longest),
     )
 
 
@@ -117,11 +125,12 @@ def stated(said: Sequence[Said], *, settled: Sequence[Answered] = (), hints: Seq
     allowed: list[Claim] = []
     texts: list[str] = []
     for event in said:
-        fresh, refused, aside = _of_reply(event) if event.asked else (_phrases(event.text), [], [])
+        known = [claim for claim, _ in needed if not claim.negated]
+        fresh, refused, aside = _of_reply(event, known) if event.asked else (_phrases(event.text), [], [])
         # What is said last counts: who says "no dog, a cat" after "a dog" takes the dog back.
         for claim, _ in fresh:
             needed = [pair for pair in needed if not _takes_back(claim, pair[0])]
-            denied = [each for each in denied if not _takes_back(claim, each)]
+            denied = [each for each in denied if not _takes_back(claim, each) and not _is_again(claim, each)]
         needed += fresh
         denied += [claim for claim, _ in fresh if claim.negated] + refused
         allowed += aside
@@ -148,32 +157,52 @@ def _phrases(text: str) -> list[tuple[Claim, str]]:
     return found
 
 
-def _of_reply(event: Said) -> tuple[list[tuple[Claim, str]], list[Claim], list[Claim]]:
-    """What a reply to a question states (with words for it), what it denies, and what it leaves open but was spoken of."""
+def _of_reply(event: Said, known: Sequence[Claim]) -> tuple[list[tuple[Claim, str]], list[Claim], list[Claim]]:
+    """What a reply to a question states (with words for it), what it denies, and what it leaves open but was spoken of.
+
+    known: what was stated before; a "no" to a question that speaks of it denies something else about it.
+    """
     words = ", ".join(term.text for term in event.terms if term.text and term.weight > 0)
+    more, mark, last = words.rpartition("?")
+    if mark and last.strip():  # a question in two sentences, as recorded dialogues have them
+        return _of_reply(replace(event, terms=(Term(text=last.strip()),), asked=f"{event.asked} {more}?"), known)
     asked = claims(event.asked)
     if _UNSURE.search(words):
         return [], [], []
     lead = _LEAD.match(words)
-    no = lead is not None and bool(lead["no"] or lead["zh_no"])
-    yes = lead is not None and not no
     rest = _phrases(words[lead.end() :] if lead else words)
     named = [claim for claim in asked if claim.kind != "word" and not claim.negated]
-    if no:
-        things = [claim for claim in named if claim.kind in _THINGS]
-        absent = things[:1] if len(named) == len(things) == 1 else []
-        language = "zh" if has_cjk(event.text) else "en"
-        fresh = [(replace(claim, negated=True), _no(claim, language)) for claim in absent]
-        others = [claim for claim in named if claim not in absent and claim.kind not in _THINGS]
-        return fresh + rest, others, [claim for claim in named if claim.kind in _THINGS and claim not in absent]
-    if yes:
+    if lead is not None and (lead["no"] or lead["zh_no"]):
+        fresh, refused, aside = _refused(event.asked, asked, known)
+        return fresh + rest, refused, aside
+    if lead is not None:
         said = [(claim, claim.shown if claim.kind != "thing" else claim.surface) for claim in named]
         return said + rest, [], list(asked)
     about = next((claim for claim in named if claim.kind == "thing"), None)
     if about is not None:
-        rest = [(replace(claim, of=about.name), f"{phrase} {about.surface}") if _loose(claim) else (claim, phrase)
+        thing = re.sub(r"['’]s?$", "", about.surface)
+        rest = [(replace(claim, of=about.name), f"{phrase} {thing}") if _loose(claim) else (claim, phrase)
                 for claim, phrase in rest]  # fmt: skip
     return rest, [], list(asked)
+
+
+def _refused(
+    question: str, asked: Sequence[Claim], known: Sequence[Claim]
+) -> tuple[list[tuple[Claim, str]], list[Claim], list[Claim]]:
+    """What a "no" to a question denies: the one new thing that it asked for, and every colour, number or word of it."""
+    if _BESIDES.search(question):  # no other vehicles than the buses: the buses are there
+        return [], [], [claim for claim in asked if claim.kind != "word"]
+    old = [claim for claim in asked if any(kin(claim.name, each.name) and claim.kind == each.kind for each in known)]
+    new = [claim for claim in asked if claim not in old and not claim.negated]
+    things = [replace(claim, negated=True) for claim in new if claim.kind in _THINGS]
+    language = "zh" if has_cjk(question) else "en"
+    absent = things[:1] if len(things) == 1 and ASKS_FOR.match(question) and not _qualities(new) else []
+    words = [replace(claim, negated=True) for claim in new if claim.kind == "word"]
+    return [(claim, _no(claim, language)) for claim in absent], [*things, *_qualities(new), *words], old
+
+
+def _qualities(found: Sequence[Claim]) -> list[Claim]:
+    return [claim for claim in found if claim.kind not in (*_THINGS, "word")]
 
 
 def _no(claim: Claim, language: str) -> str:
@@ -214,6 +243,11 @@ def _takes_back(later: Claim, earlier: Claim) -> bool:
         return False
     positive, negative = (earlier, later) if later.negated else (later, earlier)
     return _covers(negative.name, positive.name)
+
+
+def _is_again(claim: Claim, refused: Claim) -> bool:
+    """Whether a colour or a number that was refused is stated after all."""
+    return not claim.negated and not refused.negated and (claim.name, claim.kind) == (refused.name, refused.kind)
 
 
 def _covers(kind: str, name: str) -> bool:
@@ -303,7 +337,8 @@ def _cut(sentence: str, known: Stated) -> str:
         odd = [claim for claim in inside if claim in wrong]
         if not odd:
             kept.append(sentence[start:end])
-        elif len(odd) < len(inside):
+        # Without its "not", the rest of a clause would say the opposite.
+        elif len(odd) < len(inside) and not any(claim.negated for claim in odd):
             part, at = "", start
             for claim in odd:
                 part += sentence[at : max(at, claim.start)]
@@ -319,6 +354,7 @@ def _tidy(text: str) -> str:
     text = re.sub(r"\s+", " ", text)
     text = re.sub(r"\s+([,.;，。；])", r"\1", text)
     text = re.sub(r"([,;，；、])\s*(?=[,.;，。；、])", "", text)
+    text = re.sub(r"(?<!\d),(?=\S)", ", ", text)
     lead = text[: len(text) - len(text.lstrip())]
     body = text.strip()
     tail = re.search(r"[,.;，。；、]?$", body)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from whichpic.dialogue.denoise import Checked, agreeing, check
+from whichpic.dialogue.denoise import ASKS_FOR, Checked, agreeing, check
 from whichpic.dialogue.events import Answered, Event, Noted, Record, Said, Undo
 from whichpic.words import vocabulary
 
@@ -142,15 +142,12 @@ def heard_and_settled(events: Iterable[Event | Undo | Noted]) -> tuple[list[Said
     return said, settled
 
 
-_ASKS_FOR = re.compile(
-    r"\s*(is|are|was|were) there\b|\s*(can|do|does|did|could) (you|it|the \w+) (see|show|have)\b|.*有", re.IGNORECASE
-)
 _NO = re.compile(r"\s*(no|nope|none|nothing|not any|没有|没|无|沒有)\W*", re.IGNORECASE)
 
 
 def denied_thing(asked: str, reply: str) -> str | None:
     """What a bare "no" denies, where the question asked for a thing ("Is there a dog on the sand?" "no": dog)."""
-    if not (_NO.fullmatch(reply) and _ASKS_FOR.match(asked)):
+    if not (_NO.fullmatch(reply) and ASKS_FOR.match(asked)):
         return None
     return next((mention.concept.name for mention in vocabulary().mentions(asked)), None)
 
