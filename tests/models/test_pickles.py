@@ -129,6 +129,10 @@ def test_bombs_take_neither_time_nor_memory(tmp_path: Path) -> None:
         "hash": hashed,
         "array": b"cnumpy.core.numeric\n_frombuffer\n(B\x01\x00\x00\x00xcnumpy\ndtype\n(S'f8'\ntR(L99999999999999L\ntS'C'\ntR.",
     }  # fmt: skip
+    letters = b"B\x00\x00\x01\x00" + bytes(1 << 16)  # the same bytes made an array of again and again
+    again = b"cnumpy.core.numeric\n_frombuffer\n(h\x00h\x01L65536L\nS'C'\ntR"
+    bombs["copies"] = letters + b"q\x00cnumpy\ndtype\n(S'u1'\ntRq\x01](" + again * 10_000 + b"e."
+    bombs["nothings"] = b"cnumpy.core.numeric\n_frombuffer\n(C\x00cnumpy\ndtype\n(S'S0'\ntRL999999999999L\nS'C'\ntR."
     for name, data in bombs.items():
         if name == "memo":
             assert load_plain(written(tmp_path, data)) is None  # harmless here
@@ -204,6 +208,8 @@ def test_a_checkpoint_that_claims_more_than_it_has_is_refused(tmp_path: Path) ->
         "beyond it by the offset": state((2, 3), (3, 1), numel=6, offset=1),
         "a view that repeats itself for ever": state((2**40,), (0,), numel=6),
         "a stride backwards": state((2, 3), (-3, 1), numel=6),
+        "a stride beyond all numbers": state((1,), (2**70,), numel=6),
+        "nothing, of absurd sizes": state((0, 2**30, 2**30, 2**30), (1, 1, 1, 1), numel=6),
         "a size below zero": state((-1,), (1,), numel=6),
         "a kind that is not known": state((6,), (1,), numel=6, kind="QInt8"),
     }

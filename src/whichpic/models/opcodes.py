@@ -58,6 +58,7 @@ class Machine:
         self.place = place
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+        self._room = 2 * len(self._data) + (1 << 16)
 
     def run(self) -> Any:
         """The value of the pickle; `place` is then where it ended."""
@@ -166,6 +167,7 @@ class Machine:
         arguments, function = self._pop(), self._pop()
         if not isinstance(function, Name) or function.handler is None or not isinstance(arguments, tuple):
             raise ModelError("it asks for a call of what is not a constructor of data")
+        self._spend(arguments)
         self._stack.append(function.handler(*arguments))
 
     def _build(self) -> None:
@@ -176,7 +178,14 @@ class Machine:
         build = getattr(value, "build", None) if type(value).__module__.startswith("whichpic.") else None
         if build is None:
             raise ModelError(f"it gives a state to a {type(value).__name__}, which has none")
+        self._spend(state if isinstance(state, tuple) else ())
         build(state)
+
+    def _spend(self, arguments: tuple[Any, ...]) -> None:
+        """A constructor copies what it is given, and three bytes are enough to give it the same megabyte again."""
+        self._room -= sum(len(each) for each in arguments if isinstance(each, str | bytes | bytearray | list | tuple))
+        if self._room < 0:
+            raise ModelError("it makes more of its bytes than there are of them")
 
     def _persist(self) -> None:
         given = self._pop()

@@ -73,6 +73,8 @@ def _read(path: Path) -> Any:
         raise ModelError(f"{path}: {error}") from None
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, TypeError, OverflowError, IndexError):
+        raise ModelError(f"{path}: it holds a tensor of a size that cannot be") from None
     except (MemoryError, RecursionError):
         raise ModelError(f"{path}: it asks for more memory than there is") from None
 

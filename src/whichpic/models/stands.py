@@ -146,7 +146,9 @@ def array_of(data: Any, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
         data = data.encode("latin-1")
     if not isinstance(data, bytes | bytearray) or len(data) != count * dtype.itemsize:
         raise ModelError("it holds an array that does not fit its size")
-    if not count or not dtype.itemsize:
+    if count and not dtype.itemsize:
+        raise ModelError("it holds an array of nothings")
+    if not count:
         return np.zeros(shape, dtype) if max(shape, default=0) < 2**31 else np.zeros(0, dtype)
     return np.frombuffer(bytearray(data), dtype).reshape(shape, order=order)
 
