@@ -56,6 +56,7 @@ class Faulty(ThreadingHTTPServer):
         self.headers_seen: list[dict[str, str]] = []
         self.left = threading.Event()
         self.closing = threading.Event()
+        self.scores: list[float] = []
         self.at_once = self._now = 0
         self._always = faults if isinstance(faults, str) else None
         self._faults = [] if isinstance(faults, str) else list(faults)
@@ -150,7 +151,12 @@ class _Handler(BaseHTTPRequestHandler):
             top = [{"token": token, "logprob": p} for token, p in self.server.top.items()]
             choices[0]["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
         usage = {"prompt_tokens": 11, "completion_tokens": 5 * number}
-        return {"object": "chat.completion", "choices": choices, "usage": usage}
+        found: dict[str, Any] = {"object": "chat.completion", "choices": choices, "usage": usage}
+        if body.get("prompt_logprobs") and self.server.scores:
+            other = {"9": {"logprob": -0.01, "rank": 1}}
+            found["prompt_logprobs"] = [None, *[{"5": {"logprob": -9.0, "rank": 80}}] * 10]
+            found["prompt_logprobs"] += [{"7": {"logprob": p, "rank": 2}, **other} for p in self.server.scores]
+        return found
 
     def _json(self, found: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         self._send(status, "application/json", json.dumps(found).encode(), headers)

@@ -76,6 +76,16 @@ def test_probabilities_go_through_the_files(tmp_path: Path) -> None:
     assert found.exact and found.mass[0].tolist() == pytest.approx([0.6, 0.3])
 
 
+def test_a_question_is_asked_behind_the_pictures_that_it_is_about(tmp_path: Path) -> None:
+    batch = Batch(tmp_path)
+    with pytest.raises(ChatPending):
+        batch.choose(ASKED, ["red?"], ["yes", "no"])
+    chat = Scripted(["yes"])
+    answer_batch(tmp_path, chat)
+    (asked,) = chat.asked
+    assert [(each.text, len(each.pictures)) for each in asked[1:]] == [("What is it?", 1), ("red?", 0)]
+
+
 def test_objects_are_repaired_where_the_model_is(tmp_path: Path) -> None:
     batch = Batch(tmp_path)
     with pytest.raises(ChatPending):

@@ -119,7 +119,9 @@ def test_choices_by_the_probabilities_of_the_first_token() -> None:
         assert found.exact and found.mass.shape == (2, 2)
         assert found.mass[0].tolist() == pytest.approx([0.6065 + 0.1353, 0.0821], abs=1e-3)
         assert found.shares[0, 0] > 0.9
-        assert server.asked[0]["top_logprobs"] == 20 and server.asked[0]["messages"][-1]["content"] in ("Red?", "Blue?")
+        assert server.asked[0]["top_logprobs"] == 20 and server.asked[0]["messages"][-1]["content"] in [
+            f"Here is one.\n\n{each}?" for each in ("Red", "Blue")
+        ]
 
 
 @pytest.mark.parametrize("way", ["refused", "silent"])
@@ -209,6 +211,16 @@ def test_a_template_without_system_messages_gets_them_as_words() -> None:
         assert chat.complete(ASKED)[0].text == "You help.\n\nWhat is it?"
 
 
+def test_users_and_assistants_take_turns() -> None:
+    picture = Image.new("RGB", (40, 40), "red")
+    with faulty() as server:
+        messages = [Message("user", "One.", (picture,)), Message("user", "Two.", (picture,)), Message("user", "Three.")]
+        Remote(server.url).complete(messages)
+        (sent,) = server.asked[0]["messages"]
+        assert [each["type"] for each in sent["content"]] == ["image_url", "text", "image_url", "text"]
+        assert sent["content"][-1]["text"] == "Two.\n\nThree."
+
+
 def test_what_a_model_thinks_and_control_signs_are_not_part_of_its_reply() -> None:
     with faulty(reply="<think>hm, a cat?</think>\n\x1b[31ma dog\u202e\x00") as server:
         assert Remote(server.url).complete(ASKED)[0].text == "[31ma dog"
@@ -223,6 +235,9 @@ def test_scores_of_replies_by_prompt_logprobs() -> None:
         assert chat.can_score
         with pytest.raises(ChatError, match="no prompt_logprobs"):
             chat.logprobs(ASKED, ["a dog"])
+        server.scores = [-0.5, -1.25]
+        assert [each.tolist() for each in chat.logprobs(ASKED, ["a dog", "a cat"])] == [[-0.5, -1.25]] * 2
+        assert server.asked[-1]["messages"][-1]["role"] == "assistant" and server.asked[-1]["continue_final_message"]
 
 
 def test_a_key_is_nowhere_but_in_its_header(

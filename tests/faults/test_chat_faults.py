@@ -99,6 +99,12 @@ def test_a_server_that_is_not_there() -> None:
     assert error.value.reason == "unreachable" and time.monotonic() - began < 1 + SLACK
 
 
+def test_a_server_that_speaks_no_tls() -> None:
+    with faulty() as server, pytest.raises(ChatError, match="no secure connection") as error:
+        Remote(server.url.replace("http:", "https:"), model="m").complete(ASKED, deadline=1)
+    assert error.value.reason == "unreachable"
+
+
 def test_a_host_that_is_not_found() -> None:
     with pytest.raises(ChatError, match=r"nowhere\.invalid") as error:
         Remote("http://nowhere.invalid/v1", model="m").complete(ASKED, deadline=1)

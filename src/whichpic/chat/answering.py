@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, cast
@@ -58,7 +58,7 @@ def answer_batch(
         for line in lines(path)
         if not isinstance(body_of(line), ChatError)
     }
-    choices = {line.get("custom_id"): line.get("choices") for line in _of(folder / CHOICES)}
+    choices = {line.get("custom_id"): line for line in _of(folder / CHOICES)}
     left = [key for key in places if key not in done]
     run = _Run(folder, len(left), on_progress)
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="whichpic-batch") as pool:
@@ -128,7 +128,7 @@ class _Run:
                 append(self._folder / REPLIES, written)
 
 
-def _answered(path: Path, place: int, choices: Any, chat: Chat, deadline: float) -> dict[str, Any]:
+def _answered(path: Path, place: int, choice: Mapping[str, Any] | None, chat: Chat, deadline: float) -> dict[str, Any]:
     """The body of a reply to one request. Raises ChatError."""
     with path.open("rb") as file:
         file.seek(place)
@@ -142,8 +142,8 @@ def _answered(path: Path, place: int, choices: Any, chat: Chat, deadline: float)
         schema = schema_of(wish["schema"], str(wish.get("name", "reply"))) if wish else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ChatError("asked wrongly", f"a line of {path} is no request of a conversation") from None
-    if body.get("logprobs") and isinstance(choices, list) and choices:
-        return _chosen(chat, messages, [tuple(map(str, each)) for each in choices], deadline)
+    if choice is not None:
+        return _chosen(chat, messages, choice, deadline)
     replies = chat.complete(messages, schema=schema, n=n, decoding=decoding, deadline=deadline)
     found = [
         {"index": k, "message": {"role": "assistant", "content": each.text}, "finish_reason": each.finish}
@@ -153,15 +153,17 @@ def _answered(path: Path, place: int, choices: Any, chat: Chat, deadline: float)
     return _whole(chat, found, before, after)
 
 
-def _chosen(
-    chat: Chat, messages: Sequence[Message], choices: Sequence[tuple[str, ...]], deadline: float
-) -> dict[str, Any]:
+def _chosen(chat: Chat, messages: Sequence[Message], choice: Mapping[str, Any], deadline: float) -> dict[str, Any]:
     """The answer to a `choose`, in the form of a reply with the probabilities of its first token."""
-    found = chat.choose(messages[:-1], [messages[-1].text], choices, deadline=deadline)
+    question, choices = str(choice["question"]), [tuple(map(str, each)) for each in choice["choices"]]
+    *before, last = messages
+    rest = replace(last, text=last.text.removesuffix(question).rstrip())  # what stood before it as a message of its own
+    prefix = [*before, rest] if rest.text or rest.pictures else before
+    found = chat.choose(prefix, [question], choices, deadline=deadline)
     mass = [float(each) for each in found.mass[0]]
     words = labels(choices)
     best = max(range(len(words)), key=mass.__getitem__)
-    choice: dict[str, Any] = {
+    said: dict[str, Any] = {
         "index": 0,
         # A reply that is none of the choices is a reply, too.
         "message": {"role": "assistant", "content": words[best] if mass[best] > 0 else "-"},
@@ -169,8 +171,8 @@ def _chosen(
     }
     if found.exact:
         top = [{"token": word, "logprob": math.log(max(p, 1e-30))} for word, p in zip(words, mass, strict=True)]
-        choice["logprobs"] = {"content": [{**top[best], "top_logprobs": top}]}
-    return _whole(chat, [choice], 0, 0)
+        said["logprobs"] = {"content": [{**top[best], "top_logprobs": top}]}
+    return _whole(chat, [said], 0, 0)
 
 
 def _whole(chat: Chat, choices: list[dict[str, Any]], before: int, after: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ machine that reaches the model, or of the API itself. What `choose` may be answe
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -135,7 +136,7 @@ class Batch:
         if body is None:
             few = Decoding(max_tokens=16)
             whole = written_request(PRESETS["openai"], self.model, self._written(asked), few, first_tokens=True)
-            self._ask(key, whole, listed)
+            self._ask(key, whole, {"question": question, "choices": listed})
         return read_choices(body, str(self.folder), first_tokens=True)[0]
 
     def _written(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
@@ -167,20 +168,20 @@ class Batch:
                 for line in lines(path):
                     take_in(self._replies, line)
 
-    def _ask(self, key: str, body: Mapping[str, Any], choices: Any = None) -> NoReturn:
+    def _ask(self, key: str, body: Mapping[str, Any], choice: Mapping[str, Any] | None = None) -> NoReturn:
         """Write a request down, unless it is there already, and raise ChatPending."""
         line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
         with self._lock, held(self.folder):
             there = self._requests.look()
             if key not in there:
-                if choices is not None:
-                    append(self.folder / CHOICES, [{"custom_id": key, "choices": choices}])
+                if choice is not None:
+                    append(self.folder / CHOICES, [{"custom_id": key, **choice}])
                 append(self.folder / REQUESTS, [line])
             waiting = len({*there, key} - set(self._replies))
         requests = "one request waits" if waiting == 1 else f"{waiting} requests wait"
         raise ChatPending(
             f"{requests} in {self.folder / REQUESTS}; where the model can be reached, type: "
-            f"whichpic batch {self.folder} --chat MODEL, then run this command again"
+            f"whichpic batch {shlex.quote(str(self.folder))} --chat MODEL, then run this command again"
         )
 
 

@@ -11,7 +11,7 @@ from time import sleep
 from typing import Any
 
 from whichpic.album.lock import take
-from whichpic.chat.servers import refusal
+from whichpic.chat.refusals import refusal
 from whichpic.errors import AlbumError, ChatError
 
 REQUESTS, CHOICES, REPLIES = "requests.jsonl", "choices.jsonl", "replies.jsonl"

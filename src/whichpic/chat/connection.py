@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from whichpic.chat.base import Usage
-from whichpic.chat.servers import Preset, Refused, blind, read_json, refusal, refused_field, tokens
+from whichpic.chat.refusals import Refused, blind, refusal, refused_field
+from whichpic.chat.servers import Preset, read_json, tokens
 from whichpic.chat.wire import Answer, Clock, request
 from whichpic.errors import ChatError
 

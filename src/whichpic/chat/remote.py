@@ -18,6 +18,7 @@ from whichpic.chat.servers import (
     PRESETS,
     Heard,
     as_reply,
+    merged,
     preset_of,
     read_choices,
     tokens,
@@ -189,6 +190,7 @@ class Remote:
         from whichpic.chat.scored import reply_logprobs
 
         call = self._call(prefix, deadline)
+        call = replace(call, plain=merged(call.plain))
 
         def ask(extra: Mapping[str, Any]) -> dict[str, Any]:
             def body() -> dict[str, Any]:

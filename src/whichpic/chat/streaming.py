@@ -9,7 +9,8 @@ from time import perf_counter
 from typing import Any
 
 from whichpic.chat.base import Usage
-from whichpic.chat.servers import read_choices, read_json, refusal, tokens
+from whichpic.chat.refusals import refusal
+from whichpic.chat.servers import read_choices, read_json, tokens
 from whichpic.chat.structured import printable_part
 from whichpic.chat.wire import Answer, Clock
 from whichpic.errors import ChatError
