@@ -106,8 +106,21 @@ def test_beams_and_the_repetition_penalty_are_those_of_generate(opened: dict[str
     beams = chat.complete(asked(name), n=2, decoding=Decoding(max_tokens=8, beams=3))
     assert beams[0].text == generated(chat, asked(name), num_beams=3)
     assert beams[1].text != beams[0].text
+    bounded = chat.complete(asked(name), decoding=Decoding(max_tokens=8, beams=3, repetition_penalty=1.6))[0]
+    assert bounded.text == generated(chat, asked(name), num_beams=3, repetition_penalty=1.6)
     fresh = chat.complete(asked(name), decoding=Decoding(max_tokens=8, repetition_penalty=1.6))[0]
     assert fresh.text == generated(chat, asked(name), repetition_penalty=1.6)
+
+
+def test_attention_by_other_means_says_the_same(folders: dict[str, Path], opened: dict[str, Local]) -> None:
+    from whichpic.chat.local import open_local
+
+    plain = open_local(folders["llava"], device="cpu", attention="eager")
+    plain.load()
+    said = plain.logprobs(asked("llava"), ["the boat is blue"])[0]
+    assert np.abs(said - opened["llava"].logprobs(asked("llava"), ["the boat is blue"])[0]).max() < 1e-4
+    with pytest.raises(ChatError, match="no attention is called"):
+        open_local(folders["llava"], device="cpu", attention="quick").load()
 
 
 def test_draws_depend_on_the_seed_alone(opened: dict[str, Local]) -> None:
@@ -416,6 +429,7 @@ def test_weights_that_cannot_be_trusted_or_are_not_whole_are_refused(folders: di
         (unknown, "not known here"),
         (tmp_path, "config.json"),
         (tmp_path / "nowhere", "no folder of weights"),
+        (tmp_path / "model.gguf", "llama-server"),
     ):
         with pytest.raises(ChatError, match=words):
             open_local(place, device="cpu")

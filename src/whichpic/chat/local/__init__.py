@@ -100,6 +100,11 @@ class Local:
     def __repr__(self) -> str:
         return f"Local({self.id})"
 
+    def load(self) -> None:
+        """Load the weights now, and not at the first call: that may take longer than a turn's deadline."""
+        with self._working(None):
+            pass
+
     def complete(
         self,
         messages: Sequence[Message],
@@ -246,7 +251,9 @@ class Local:
         found: list[Draw] = []
         if decoding.beams > 1:
             for prompt in prompts:
-                found += beams(engine, engine.prefill([prompt]), decoding, n=n, ends=ends, decode=decode)
+                found += beams(
+                    engine, engine.prefill([prompt]), prompt.ids.tolist(), decoding, n=n, ends=ends, decode=decode
+                )
         else:
             each = n if decoding.temperature > 0 else 1
             ids = [prompt.ids.tolist() for prompt in prompts]

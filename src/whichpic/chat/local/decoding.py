@@ -70,7 +70,14 @@ def draws(
 
 
 def beams(
-    engine: Engine, state: State, decoding: Decoding, *, n: int, ends: frozenset[int], decode: Decode
+    engine: Engine,
+    state: State,
+    prompt: Sequence[int],
+    decoding: Decoding,
+    *,
+    n: int,
+    ends: frozenset[int],
+    decode: Decode,
 ) -> list[Draw]:
     """The n best of a beam search over one row, by mean log-probability per token (length penalty 1), best first."""
     import torch
@@ -82,7 +89,9 @@ def beams(
     running: list[list[int]] = [[] for _ in range(width)]
     done: list[tuple[float, list[int], str]] = []
     for step in range(decoding.max_tokens):
-        scores = _penalised(state.logits, running, decoding.repetition_penalty).log_softmax(-1) + sums[:, None]
+        # The penalty is laid on log-probabilities here, as transformers does in a beam search.
+        seen = [[*prompt, *beam] for beam in running]
+        scores = _penalised(state.logits.log_softmax(-1), seen, decoding.repetition_penalty) + sums[:, None]
         words = scores.shape[1]
         best, flat = scores.flatten().topk(min(2 * width, scores.numel()))
         kept: list[tuple[float, int, int]] = []

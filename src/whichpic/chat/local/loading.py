@@ -41,6 +41,11 @@ class Located:
 def locate(name: str | Path, *, allow_code: str | None = None) -> Located:
     """The weights of a folder or a hub id, fetched where they are not here yet. Raises ChatError, ExtraMissing."""
     folder = Path(name).expanduser()
+    if folder.suffix.lower() == ".gguf":
+        raise ChatError(
+            "unsupported",
+            f"{folder.name} is a file of llama.cpp: start its server (llama-server -m {folder.name}) and say --chat llamacpp:",
+        )
     if folder.is_dir():
         label, revision = folder.resolve().name, ""
     elif folder.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
@@ -123,7 +128,7 @@ def load(located: Located, options: Mapping[str, Any], device: str, attention: s
         "use_safetensors": True,
         "local_files_only": True,
         "trust_remote_code": located.code,
-        "device_map": {"": device} if quantised else None,
+        "device_map": {"": device} if quantised or device.startswith("cuda") else None,
         **options,
     }
     problem: Exception | None = None

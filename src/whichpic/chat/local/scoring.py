@@ -50,12 +50,12 @@ def masses(
     firsts = [{sequence[0] for sequence in each} for each in sequences]
     apart = all(not firsts[i] & firsts[j] for i in range(len(firsts)) for j in range(i))
     shared = common(prompts)
-    prefix = engine.prefill([prompts[0].first(shared)])
+    prefix = engine.prefill([prompts[0].first(shared)]) if shared else None
     mass = np.zeros((len(prompts), len(choices)))
     rows = max(1, min(16, _ROOM // max(shared, 1)))
     for start in range(0, len(prompts), rows):
         several = prompts[start : start + rows]
-        state = _questions(engine, prefix, several, shared)
+        state = engine.prefill(several) if prefix is None else _questions(engine, prefix, several, shared)
         if apart:
             shares = state.logits.softmax(-1)
             for column, ids in enumerate(firsts):
