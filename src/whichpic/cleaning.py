@@ -62,7 +62,7 @@ _ORDERS = re.compile(
 _ABOUT_ITSELF = re.compile(
     r"\b(?:i'?m sorry|i am sorry|i apologi[sz]e|i can(?:'t|not)|i am (?:not able|unable)|i'?m (?:not able|unable)|as an ai|"
     r"language model|i don'?t (?:see|have)|i will|i'll|i have been|let me know|feel free|is there anything|"
-    r"(?:upload|provide|share) (?:the|an|your|a) (?:image|picture|photo))\b"
+    r"(?:please|(?:could|can) you) (?:upload|provide|share) (?:the|an|your|a) (?:image|picture|photo))\b"
     r"|抱歉|对不起|作为(?:一个)?(?:AI|人工智能|语言模型)|我(?:无法|不能|看不到)|请(?:提供|上传)|如果您",
     re.IGNORECASE,
 )
