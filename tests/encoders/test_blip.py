@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,30 @@ def test_vectors_are_those_of_the_published_architecture(tmp_path: Path, how: di
     seen = [original.picture_vector(tensors, blip.picture_input(original.SIDE)(each)) for each in pictures()]
     np.testing.assert_allclose(ours.encode_pictures(pictures()), seen, atol=1e-4)
     assert np.std(texts, axis=0).max() > 0.05 and np.std(seen, axis=0).max() > 0.01  # they do tell things apart
+
+
+@pytest.mark.torch
+def test_the_same_model_in_the_hub_s_layout_gives_the_same_vectors(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, original.tensors())
+    import torch
+    import transformers
+
+    from whichpic.encoders.torch import Torch
+
+    given = moved(original.tensors())
+    config = transformers.BlipConfig(**shape_of(given).config(side=original.SIDE))
+    model = transformers.BlipForImageTextRetrieval(config)
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in given.items()})
+    folder = tmp_path / "blip"
+    model.save_pretrained(folder)
+    original.vocabulary(folder)
+    size = {"height": original.SIDE, "width": original.SIDE}
+    plain = {"size": size, "image_mean": list(blip.MEAN), "image_std": list(blip.STD)}
+    (folder / "preprocessor_config.json").write_text(json.dumps(plain), encoding="utf-8")
+    ours, theirs = Torch(path), Torch(folder)
+    assert theirs.id.startswith("blip-") and theirs.dim == original.DIM
+    np.testing.assert_allclose(theirs.encode_texts(TEXTS), ours.encode_texts(TEXTS), atol=1e-5)
+    np.testing.assert_allclose(theirs.encode_pictures(pictures()), ours.encode_pictures(pictures()), atol=1e-5)
 
 
 @pytest.mark.torch

@@ -131,6 +131,24 @@ def test_a_picture_s_vector_does_not_depend_on_its_neighbours_and_threads_may_sh
         np.testing.assert_allclose(rows, alone, atol=1e-5)
 
 
+def test_a_batch_that_has_no_room_is_halved_and_nothing_is_lost(clip: tuple[Path, Any]) -> None:
+    class Narrow(Torch):
+        """A device with room for three."""
+
+        def _forward(self, tower: str, *given: np.ndarray[Any, Any]) -> Any:
+            if len(given[0]) > 3:
+                raise torch.OutOfMemoryError("no room")
+            return super()._forward(tower, *given)
+
+    texts = [*TEXTS, *(f"{n} dogs" for n in range(14))]
+    narrow = Narrow(clip[0])
+    for _ in range(2):
+        np.testing.assert_allclose(narrow.encode_texts(texts), Torch(clip[0]).encode_texts(texts), atol=1e-5)
+    np.testing.assert_allclose(
+        narrow.encode_pictures(pictures()), Torch(clip[0]).encode_pictures(pictures()), atol=1e-5
+    )
+
+
 def test_weights_in_a_pickle_are_read_without_pickle(clip: tuple[Path, Any], tmp_path: Path) -> None:
     folder, model = clip
     other = tmp_path / "clip"

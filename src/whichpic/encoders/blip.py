@@ -18,8 +18,8 @@ from whichpic.errors import EncoderError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_STD = (0.26862954, 0.26130258, 0.27577711)
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
 _BICUBIC = 3
 _HEAD = 64  # width of an attention head, in both towers and both sizes of BLIP
 _EPS_VISION, _EPS_TEXT = 1e-6, 1e-12
@@ -169,7 +169,7 @@ def shape_of(tensors: Mapping[str, Any]) -> BlipShape:
 
 def picture_input(side: int) -> PictureInput:
     """As BLIP's evaluation does it: straight to side x side pixels, bicubic, no crop; CLIP's mean and deviation."""
-    return PictureInput(None, (side, side), None, _BICUBIC, 1 / 255, _MEAN, _STD)
+    return PictureInput(None, (side, side), None, _BICUBIC, 1 / 255, MEAN, STD)
 
 
 def text_input(folder: Path, positions: int, *, words: int | None = None) -> TextInput:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from whichpic.types import Floats, Sight
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+_Item = TypeVar("_Item")
 PRECISIONS = ("fp32", "bf16", "fp16")
 
 _CONFIGS = ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
@@ -101,18 +102,18 @@ class Torch:
             if self._texts is None:
                 self._texts = self._made.texts()
             take = self._texts
-            rows = [self._run("text", *take(texts[i : i + self._batch])) for i in range(0, len(texts), self._batch)]
-        return unit(np.concatenate(rows))
+        return unit(np.concatenate([self._run("text", *take(part)) for part in self._parts(texts)]))
 
     def encode_pictures(self, pictures: Sequence[Image], sights: Sequence[Sight | None] | None = None) -> Floats:
         """Unit vectors of RGB pictures, float32 [len(pictures), dim]."""
         if not pictures:
             return np.zeros((0, self.dim), dtype=np.float32)
-        rows = []
-        for i in range(0, len(pictures), self._batch):
-            pixels = np.stack([self._made.pictures(picture) for picture in pictures[i : i + self._batch]])
-            rows.append(self._run("picture", pixels))
-        return unit(np.concatenate(rows))
+        ready = (np.stack([self._made.pictures(picture) for picture in part]) for part in self._parts(pictures))
+        return unit(np.concatenate([self._run("picture", pixels) for pixels in ready]))
+
+    def _parts(self, items: Sequence[_Item]) -> list[Sequence[_Item]]:
+        """All items in batches; at once, for the batch may become smaller on the way."""
+        return [items[i : i + self._batch] for i in range(0, len(items), self._batch)]
 
     def _run(self, tower: Literal["text", "picture"], *given: np.ndarray[Any, Any]) -> Floats:
         """One batch through a tower; halved, for good, where the GPU has no room for it."""
