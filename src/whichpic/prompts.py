@@ -56,6 +56,7 @@ def quoted(text: str, *, longest: int = 600) -> str:
 
     What a picture, a caption or a model says may try to give orders; between the marks it is something that was said.
     """
+    text = text[: 4 * longest]  # before anything else: a model may say megabytes
     line = " ".join(_CONTROL.sub(" ", text).replace('"', "'").replace("“", "'").replace("”", "'").split())
     return f'"{line[:longest]}…"' if len(line) > longest else f'"{line}"'
 
