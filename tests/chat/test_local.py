@@ -306,6 +306,35 @@ def test_nobody_can_write_a_special_token(opened: dict[str, Local]) -> None:
     assert chat.complete(asked("llava", words), decoding=SHORT)[0].tokens_out == 8
 
 
+def test_a_template_without_pictures_gives_way_to_that_of_the_family(folders: dict[str, Path], tmp_path: Path) -> None:
+    from whichpic.chat.local import inputs, loading
+
+    folder = copied(folders["llava"], tmp_path / "plain")
+    plain = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+    (folder / "chat_template.jinja").write_text(plain)
+    located = loading.locate(folder)
+    parts = loading.parts_of(located)
+    for messages in (asked("llava"), [Message("user", "what is {'type': 'text'} <image>?")]):
+        text = inputs.rendered(located.family, parts, messages)
+        assert "USER: " in text
+        assert text.endswith("ASSISTANT:")
+        assert text.count("<image>") == sum(len(message.pictures) for message in messages)
+
+
+def test_a_system_message_goes_where_the_template_has_room(folders: dict[str, Path], tmp_path: Path) -> None:
+    from whichpic.chat.local import inputs, loading
+
+    folder = copied(folders["llm"], tmp_path / "turns")
+    strict = (
+        "{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+        "{{ raise_exception('roles must alternate') }}{% endif %}[{{ m['role'] }}] {{ m['content'] }}{% endfor %}"
+    )
+    (folder / "chat_template.jinja").write_text(strict)
+    located = loading.locate(folder)
+    said = [Message("system", "be short"), Message("user", "a dog"), Message("user", "is it?")]
+    assert inputs.rendered(located.family, loading.parts_of(located), said) == "[user] be short\n\na dog\nis it?"
+
+
 def test_what_cannot_be_asked_is_said(opened: dict[str, Local]) -> None:
     for messages, reason in (
         ([Message("user", "look", (PICTURES[0],))], "unsupported"),

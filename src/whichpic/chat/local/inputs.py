@@ -68,11 +68,6 @@ def prompt_of(family: Family, parts: Parts, messages: Sequence[Message], seen: S
     text = rendered(family, parts, messages)
     if seen is not None:
         pieces = text.split(family.placeholder)
-        if len(pieces) != len(seen.texts) + 1:
-            raise ChatError(
-                "unsupported",
-                f"the chat template of these weights writes {len(pieces) - 1} pictures; {len(seen.texts)} were given",
-            )
         text = pieces[0] + "".join(sign + piece for sign, piece in zip(seen.texts, pieces[1:], strict=True))
     bos = parts.tokenizer.bos_token
     ids = np.array(
@@ -90,21 +85,27 @@ def rendered(family: Family, parts: Parts, messages: Sequence[Message]) -> str:
     Neighbours of one role become one message, since many templates insist on turns; a system message goes into the
     user's where the template knows none.
     """
-    template = parts.template or parts.tokenizer.chat_template or family.template
-    if isinstance(template, dict):
-        template = template.get("default") or next(iter(template.values()))
     told = _turns(messages)
-    problem = None
-    for turns in (told, _without_system(told)):
-        chat = [{"role": turn.role, "content": _content(family, parts, turn)} for turn in turns]
-        try:
-            text = parts.tokenizer.apply_chat_template(
-                chat, chat_template=template, tokenize=False, add_generation_prompt=True, enable_thinking=False
-            )
-        except Exception as error:  # jinja's errors, and whatever a template raises
-            problem = problem or error
-            continue
-        return str(text)
+    wanted = sum(len(turn.pictures) for turn in told)
+    problem: object = "there is none"
+    # A language model's own template, beside weights that see, prints a list of parts as Python does: the next is tried.
+    for template in filter(None, (parts.template, parts.tokenizer.chat_template, family.template)):
+        if isinstance(template, dict):
+            template = template.get("default") or next(iter(template.values()))
+        for turns in (told, _without_system(told)):
+            chat = [{"role": turn.role, "content": _content(family, parts, turn)} for turn in turns]
+            try:
+                text = str(
+                    parts.tokenizer.apply_chat_template(
+                        chat, chat_template=template, tokenize=False, add_generation_prompt=True, enable_thinking=False
+                    )
+                )
+            except Exception as error:  # jinja's errors, and whatever a template raises
+                problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                continue
+            if family.look is None or (text.count(family.placeholder) == wanted and "{'type': 'text'" not in text):
+                return text
+            problem = f"it writes {text.count(family.placeholder)} pictures, and {wanted} were given"
     raise ChatError("unsupported", f"the chat template of these weights cannot write this conversation: {problem}")
 
 
@@ -127,6 +128,8 @@ def _content(family: Family, parts: Parts, turn: Message) -> str | list[dict[str
     text = harmless(parts, turn.text)
     if family.look is None:
         return text
+    sign = family.placeholder  # in some layouts no special token
+    text = text.replace(sign, f"{sign[0]} {sign[1:]}").replace("{'type'", "{ 'type'")
     return [*({"type": "image"} for _ in turn.pictures), {"type": "text", "text": text}]
 
 

@@ -124,6 +124,12 @@ def load(located: Located, options: Mapping[str, Any], device: str, attention: s
     opener = getattr(transformers, located.family.auto)
     quantised = "quantization_config" in options
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it would say at every layer what it casts
+    if located.family.load is None and not any(located.folder.glob("*.safetensors")):
+        raise ChatError(
+            "unsupported",
+            f"{located.name} has no safetensors files, and pickles (.bin, .pt) are not opened; "
+            "save it anew with transformers' save_pretrained, or take another revision",
+        )
     common = {
         "use_safetensors": True,
         "local_files_only": True,
