@@ -321,6 +321,30 @@ def test_a_template_without_pictures_gives_way_to_that_of_the_family(folders: di
         assert text.count("<image>") == sum(len(message.pictures) for message in messages)
 
 
+@pytest.mark.parametrize("name", ["llava", "llava_next", "qwen2_vl", "idefics3", "llm"])
+def test_weights_without_a_template_use_that_of_their_family(
+    folders: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    from whichpic.chat.local import open_local
+
+    folder = copied(folders[name], tmp_path / "bare")
+    (folder / "chat_template.jinja").unlink()
+    chat = open_local(folder, device="cpu")
+    talk = [*asked(name), Message("assistant", "a boat"), Message("user", "and now?")]
+    assert chat.complete(talk, decoding=SHORT)[0].tokens_out > 0
+    _, inputs = inside(chat, talk)
+    assert "boat" in chat._open()[1].tokenizer.decode(inputs["input_ids"][0])
+
+
+def test_models_that_share_a_machine_are_opened_beside_each_other(folders: dict[str, Path]) -> None:
+    from whichpic.chat import open_chat
+
+    chat = open_chat(str(folders["llava"]), beside=[folders["llm"]], device="cpu")
+    assert chat.id.endswith(":fp32")
+    assert chat.can_see_several
+    assert chat.can_score
+
+
 def test_a_system_message_goes_where_the_template_has_room(folders: dict[str, Path], tmp_path: Path) -> None:
     from whichpic.chat.local import inputs, loading
 
