@@ -16,6 +16,8 @@ from pydantic import BaseModel
 from tests.chat.faulty import faulty
 from whichpic.chat import Decoding, Message, open_chat
 from whichpic.chat.remote import Remote
+from whichpic.chat.streaming import spoken
+from whichpic.cli.chat import opened_chat
 from whichpic.errors import ChatError
 from whichpic.settings import settings
 
@@ -226,6 +228,20 @@ def test_what_a_model_thinks_and_control_signs_are_not_part_of_its_reply() -> No
         assert Remote(server.url).complete(ASKED)[0].text == "[31ma dog"
 
 
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        (["a ", "dog"], "a dog"),
+        (["<", "3"], "<3"),
+        (["\n<th", "ink>a cat", "?</thi", "nk>", "\n\n", "a ", "dog"], "a dog"),
+        (["<think>never ", "ends"], ""),
+        (["<t"], "<t"),
+    ],
+)
+def test_a_stream_leaves_thoughts_out(pieces: list[str], said: str) -> None:
+    assert "".join(spoken(pieces)) == said
+
+
 def test_scores_of_replies_by_prompt_logprobs() -> None:
     with faulty() as server:
         with pytest.raises(ChatError, match="does not score") as told:
@@ -303,6 +319,25 @@ def test_a_name_that_is_none_is_told_in_a_line(name: str, told: str) -> None:
 def test_options_of_local_weights_are_no_options_of_a_server() -> None:
     with pytest.raises(ChatError, match="--precision is for weights in this process"):
         open_chat("ollama:qwen3-vl", precision="int4")
+
+
+def test_options_that_were_not_given_are_not_passed_on() -> None:
+    assert opened_chat("none", precision="int4") is None and opened_chat("") is None
+    chat = opened_chat("ollama:qwen3-vl", precision="auto")
+    assert chat is not None and chat.describe == "qwen3-vl at 127.0.0.1:11434"
+    with pytest.raises(ChatError, match="--allow-code is for weights"):
+        opened_chat("ollama:qwen3-vl", allow_code="abc")
+
+
+def test_proxies_are_for_other_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with faulty() as server:
+        assert Remote(server.url).complete(ASKED)[0].text == "a dog"
+        monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
+        assert Remote("http://model.invalid:8000/v1", model="m").complete(ASKED)[0].text == "a dog"
+        assert server.headers_seen[-1]["host"] == "model.invalid:8000"
 
 
 def test_presets_have_their_addresses() -> None:

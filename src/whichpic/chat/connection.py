@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from whichpic.chat.base import Usage
 from whichpic.chat.refusals import Refused, blind, refusal, refused_field
-from whichpic.chat.servers import Preset, read_json, tokens
+from whichpic.chat.servers import Preset, of_dashscope, read_json, tokens
 from whichpic.chat.wire import Answer, Clock, request
 from whichpic.errors import ChatError
 
@@ -173,7 +173,7 @@ def _key_of(preset: Preset, address: str) -> str:
         return own.get_secret_value()
     # A key of OpenAI goes to OpenAI, and not to a server that only speaks like it.
     usual, host = urlsplit(preset.address).hostname, urlsplit(address).hostname
-    meant = usual in (host, "127.0.0.1") or (preset.key == "DASHSCOPE_API_KEY" and f"{host}".endswith(".aliyuncs.com"))
+    meant = usual in (host, "127.0.0.1") or (preset.key == "DASHSCOPE_API_KEY" and of_dashscope(host or ""))
     return os.environ.get(preset.key, "") if preset.key and meant else ""
 
 

@@ -82,9 +82,14 @@ def preset_of(address: str) -> Preset:
         return ANY
     if host == "api.openai.com":
         return PRESETS["openai"]
-    if host.endswith(".aliyuncs.com"):
+    if of_dashscope(host):
         return PRESETS["dashscope"]
     return PRESETS["ollama"] if port == 11434 else ANY
+
+
+def of_dashscope(host: str) -> bool:
+    """Whether a host is DashScope's, in any of its regions."""
+    return host.endswith(".maas.aliyuncs.com") or (host.startswith("dashscope") and host.endswith(".aliyuncs.com"))
 
 
 def written_messages(messages: Sequence[Message], *, budget: int, longest: int) -> list[dict[str, Any]]:

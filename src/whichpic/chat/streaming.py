@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from time import perf_counter
 from typing import Any
@@ -59,7 +59,12 @@ class Streamed:
         try:
             with answer:
                 if answer.kind == "text/event-stream":
-                    yield from self._events(answer, told)
+                    said = False
+                    for piece in spoken(self._events(answer, told)):
+                        said = True
+                        yield piece
+                    if not said:
+                        raise ChatError("empty", f"{self._where} answers with an empty reply")
                 else:  # a server that does not stream answers in one piece
                     found = read_json(answer.kind, answer.body(), self._where)
                     told |= found
@@ -94,8 +99,6 @@ class Streamed:
                 yield piece
         if not finished:
             raise ChatError("cut", f"the stream of {self._where} ended before the reply was complete")
-        if not length:
-            raise ChatError("empty", f"{self._where} answers with an empty reply")
 
     def _event(self, data: str) -> dict[str, Any]:
         try:
@@ -107,6 +110,28 @@ class Streamed:
         if event.get("error"):
             raise refusal(500, {}, data.encode(), self._where)
         return event
+
+
+def spoken(pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces without the thoughts that some models put before their reply, between <think> and </think>."""
+    held, begun = "", False
+    for piece in pieces:
+        if begun:
+            yield piece
+            continue
+        held += piece
+        text = held.lstrip()
+        if text.startswith("<think"):
+            _, mark, rest = text.partition("</think")
+            held = rest.partition(">")[2].lstrip() if mark and ">" in rest else held
+            if held.lstrip().startswith("<think") or not held:
+                continue
+        elif "<think".startswith(text):
+            continue
+        begun = True
+        yield held
+    if not begun and held.strip() and not held.lstrip().startswith("<think"):
+        yield held
 
 
 def _piece(choice: Any, where: str) -> tuple[str, str | None]:

@@ -152,7 +152,10 @@ def request(url: str, clock: Clock, *, body: bytes | None = None, headers: Mappi
         connection = http.client.HTTPConnection(parts.netloc)
         connection.sock = guarded  # all that http.client uses of a socket
         sent = {"Accept-Encoding": "identity", "Connection": "close", **(headers or {})}
-        connection.request("GET" if body is None else "POST", url if absolute else parts.path, body=body, headers=sent)
+        with suppress(BrokenPipeError, ConnectionResetError):  # a server that refuses a body says so before its end
+            connection.request(
+                "GET" if body is None else "POST", url if absolute else parts.path, body=body, headers=sent
+            )
         return Answer(connected, connection.getresponse(), clock)
     except TimeoutError:
         connected.close()
