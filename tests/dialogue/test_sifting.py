@@ -87,10 +87,23 @@ def test_what_is_dropped_and_why(question: str, options: tuple[tuple[str, str], 
 
 @pytest.mark.parametrize(
     "question",
-    ["Is the dog asleep?", "Does the woman look at the camera?", "What is the woman holding?", "Is there a boat?"],
+    [
+        "女人和狗在做什么？",
+        "Is the dog asleep?",
+        "Does the woman look at the camera?",
+        "What is the woman holding?",
+        "Is there a boat?",
+    ],
 )
 def test_what_only_sounds_like_it_is_kept(question: str) -> None:
     assert kept(question, ("yes", "something that can be seen"), ("no", "nothing of it"))
+
+
+def test_a_word_that_was_said_of_one_thing_answers_nothing_about_another() -> None:
+    asked = kept("What colour is the boat?", ("red", ""), ("blue", ""))
+    assert asked is not None and [option.value for option in asked.options] == ["red", "blue", OTHER]
+    counted = kept("How many women are there?", ("one", "one woman"), ("several", "several women"))
+    assert counted is not None and len(counted.options) == 2
 
 
 def test_no_question_comes_twice_whoever_asked_it_and_however() -> None:

@@ -35,6 +35,9 @@ _MISCOUNT = 0.15
 _IMPOSSIBLE = 1e-9
 _CLIP = 4.0
 """Standard deviations that a statement's fit counts up to, either way."""
+_BAR, _TOP = 0.6, 0.99
+"""A "no", and "something else", fit as well as so much of what the best hundredth of the album fits the other options:
+a statement that few pictures fit must be fitted better before it is a yes (docs/askers.md)."""
 
 
 def answer_likelihood(
@@ -170,18 +173,20 @@ def _by_naming(gallery: Gallery, question: Question, settings: BeliefSettings, r
 
 def _by_encoder(gallery: Gallery, question: Question, settings: BeliefSettings, rows: Rows) -> Floats:
     # Centred and scaled per option over the album: a raw softmax would measure how popular the option is.
-    z = [_fit(gallery, option.value, settings)[rows] for option in question.options]
+    stated = [option.value for option in question.options if option.value not in (NO, OTHER)]
+    fits = {value: _fit(gallery, value, settings) for value in stated}
+    bars = [_BAR * max(float(np.quantile(fit, _TOP)), 0) for fit in fits.values()]
+    bar = np.full(len(rows), np.mean(bars) if bars else 0, dtype=np.float32)
+    z = [fits[option.value][rows] if option.value in fits else bar for option in question.options]
     return _softmax(settings.scale * np.stack(z)).T
 
 
 def _fit(gallery: Gallery, value: str, settings: BeliefSettings) -> Floats:
     """How well each picture fits an option's statement, in standard deviations over the album, float32 [n].
 
-    All fields count, with the weights of what a user says. A "no" is as likely as an average picture makes it, "something
-    else" as one a standard deviation above; a denial is the opposite of what it denies, since no encoder understands "no".
+    All fields count, with the weights of what a user says; a denial is the opposite of what it denies, since no encoder
+    understands "no".
     """
-    if value in (NO, OTHER):
-        return np.full(gallery.n, float(value == OTHER), dtype=np.float32)
     denied = [mention.concept.name for mention in vocabulary().mentions(value) if mention.negated]
 
     def made() -> Floats:

@@ -39,7 +39,7 @@ _ADDRESS = re.compile(
 _MARKUP = re.compile(r"<[^<>]{0,200}>|[*`#|\[\]{}<>]+")
 _TWO = re.compile(
     r"[?？].*\w.*[?？]|[,;]? (and|or|also) (what|which|how|where|who|when|why|is|are|does|do|did|can|was|were)\b"
-    r"|(并且|而且|以及|还有|同时|另外|和).{0,12}(什么|哪|几个?|多少|怎么?样?)",
+    r"|(并且|而且|以及|还有|同时|另外).{0,12}(什么|哪|几个?|多少|怎么?样?)",
     re.IGNORECASE,
 )
 """Two questions in one: whoever answers "yes" has answered one of them."""
@@ -78,7 +78,7 @@ _EMPTY = frozenset(
     (
         "a", "an", "the", "is", "are", "was", "were", "be", "been", "there", "it", "its", "this", "that", "does", "do", "did",
         "show", "shows", "have", "has", "you", "can", "see", "of", "in", "on", "at", "to", "with", "any", "some", "or", "and",
-        "picture", "image", "photo", "scene", "one", "visible", "main", "what", "which", "kind", "type",
+        "picture", "image", "photo", "scene", "visible", "main", "what", "which", "kind", "type",
         "图里", "图中", "里有", "有没", "没有", "有吗", "什么", "么样",
     )
 )  # fmt: skip
@@ -269,7 +269,7 @@ def _options(proposal: Proposal, text: str) -> list[tuple[str, str]]:
             value = says if len(tokens(says)) > 1 and not _denies(says) and not _OTHER.fullmatch(says) else OTHER
         else:
             value = says or answer
-        alike = [each for each in found if _content(each[0]) == _content(answer) or _same(each[1], value)]
+        alike = [each for each in found if _same(each[0], answer) or _same(each[1], value)]
         if value and not alike:
             found.append((answer, value))
     return found[:MOST_OPTIONS]
@@ -310,7 +310,8 @@ def _values(values: Iterable[str]) -> frozenset[frozenset[str]]:
 def _answered(text: str, options: Sequence[tuple[str, str]], known: set[str], said: Sequence[set[str]]) -> bool:
     """Whether what was said holds the answer: exactly one option's statement, or everything that a yes/no question names."""
     statements = [_content(value) for _, value in options if value not in (NO, OTHER)]
-    held = [words for words in statements if words and any(words <= sentence for sentence in said)]
+    # One word may have been said of anything: "red" of an umbrella does not answer what colour the car is.
+    held = [words for words in statements if len(words) > 1 and any(words <= sentence for sentence in said)]
     if len(held) == 1:
         return True
     if not any(_YES.fullmatch(_lead(answer)) for answer, _ in options):
