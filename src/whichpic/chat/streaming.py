@@ -129,7 +129,7 @@ def spoken(pieces: Iterable[str]) -> Iterator[str]:
         elif "<think".startswith(text):
             continue
         begun = True
-        yield held
+        yield held.lstrip()
     if not begun and held.strip() and not held.lstrip().startswith("<think"):
         yield held
 
