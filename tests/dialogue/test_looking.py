@@ -91,6 +91,17 @@ def test_a_drawn_reply_that_is_no_question_is_asked_for_once_more_without_chance
     assert len(ask(chat, n=3)) == 1
 
 
+def test_a_model_that_was_trained_to_ask_without_answers_is_asked_for_them() -> None:
+    three_keys = {"shared": "a wall", "differs": "its colour", "question": "What colour is the wall?"}
+    answers = {"options": [{"answer": "red", "says": "a red wall"}, {"answer": "green", "says": "a green wall"}]}
+    chat = Scripted([json.dumps(three_keys), json.dumps(answers)])
+    (question,) = ask(chat)
+    assert [option.text for option in question.options] == ["red", "green", "something else"]
+    assert len(chat.asked[1][-1].pictures) == 5 and '"What colour is the wall?"' in chat.asked[1][-1].text
+    with pytest.raises(ChatError, match="no question that is new"):
+        ask(Scripted([json.dumps(three_keys), "I cannot", "I cannot"] * 2))
+
+
 @pytest.mark.parametrize("sampler", ["cluster", "interval", "random", "top"])
 def test_any_sampler_picks_the_same_again_and_others_a_turn_later(sampler: str) -> None:
     def looked_at(records: Sequence[Record]) -> tuple[str, ...]:

@@ -14,9 +14,9 @@ import numpy as np
 from whichpic.chat.base import Decoding, Message
 from whichpic.dialogue.judging import answer_tables, ending, remaining, time_left
 from whichpic.dialogue.sampling import sample
-from whichpic.dialogue.sifting import Proposal, asked, sift, told
+from whichpic.dialogue.sifting import Answers, Proposal, asked, clean, sift, told
 from whichpic.errors import ChatError, WhichpicError
-from whichpic.prompts import listed, prompt
+from whichpic.prompts import listed, prompt, quoted
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -70,8 +70,9 @@ def pictures(
         filled = prompt("ask-pictures" if several else "ask-sheet", language, k=str(len(seen)),
                         said=listed(told(records)), asked=listed(earlier))  # fmt: skip
         messages = [Message("system", filled.system), Message("user", filled.user, looked_at)]
-        replies = _drawn(chat, messages, n, seed + attempt, ends)
-        sifted = sift([reply.value for reply in replies], records, asker="pictures", pictures=names)
+        drawn = [reply.value for reply in _drawn(chat, messages, n, seed + attempt, ends)]
+        proposals = [_with_options(chat, each, looked_at, language, ends) for each in drawn]
+        sifted = sift(proposals, records, asker="pictures", pictures=names)
         kept = sifted.kept
         if kept:
             break
@@ -147,3 +148,18 @@ def _drawn(chat: Chat, messages: Sequence[Message], n: int, seed: int, ends: flo
         if n == 1 or error.reason not in ("schema", "not json"):
             raise
     return chat.complete(messages, schema=Proposal, decoding=Decoding(max_tokens=400), deadline=time_left(ends))
+
+
+def _with_options(
+    chat: Chat, proposal: Proposal, looked_at: tuple[PictureLike, ...], language: str, ends: float | None
+) -> Proposal:
+    """The proposal, with answers that the model is asked for where it gave none: one that was trained to ask gives none."""
+    if proposal.options or not clean(proposal.question):
+        return proposal
+    filled = prompt("ask-options", language, question=quoted(clean(proposal.question)))
+    messages = [Message("system", filled.system), Message("user", filled.user, looked_at)]
+    try:
+        reply = chat.complete(messages, schema=Answers, decoding=Decoding(max_tokens=300), deadline=time_left(ends))[0]
+    except ChatError:
+        return proposal
+    return proposal.model_copy(update={"options": reply.value.options})

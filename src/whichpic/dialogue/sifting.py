@@ -116,6 +116,12 @@ class Answer(BaseModel):
         return value if isinstance(value, dict) else {"answer": value}
 
 
+class Answers(BaseModel):
+    """The answers to one question."""
+
+    options: list[Answer]
+
+
 class Proposal(BaseModel):
     """One question with its answers, and what it was made of: what the pictures share, and what tells them apart."""
 
