@@ -78,10 +78,10 @@ class Seer:
         return "I have nothing more to ask."
 
     def _answer(self, shown: Scene, asked: str) -> str:
-        truth = next((truth(shown) for text, _, truth in _ABOUT if text in asked), "")
+        truth: str = next((truth(shown) for text, _, truth in _ABOUT if text in asked), "")
         for letter, text in re.findall(r'^([A-Z])\. "(.*)"$', asked, re.MULTILINE):
             if text == truth:
-                return letter
+                return str(letter)
         return truth or "not sure"
 
 

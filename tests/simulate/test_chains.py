@@ -40,7 +40,7 @@ def seer(album: Path) -> Seer:
 
 def chain(name: str, album: Path, chat: str = "http://localhost:1/v1#seer", **more: Mapping[str, Any]) -> Prepared:
     """A recipe over the drawn album, few and short dialogues."""
-    small = {
+    small: Mapping[str, Mapping[str, Any]] = {
         "album": {"path": str(album)},
         "session": {"encoder": "toy", "chat": chat},
         "user": {"evidence": "lexical"},

@@ -97,6 +97,7 @@ def simulate(
     With --chat batch:FOLDER the model's requests go into a file, and it ends with exit code 4 while replies are missing:
     answer them with whichpic batch FOLDER --chat ... where the model can be reached, and run the same command again.
     """
+    given = dict(locals())  # by the names of the options
     from whichpic.simulate.parallel import one_thread
 
     one_thread()
@@ -104,39 +105,7 @@ def simulate(
     from whichpic.simulate.recipes import load_recipe
 
     stated = load_recipe(recipe) if recipe else None
-    number, file = (int(targets), None) if targets and targets.isdecimal() else (None, targets)
-    options: dict[str, dict[str, Any]] = {
-        "album": {"path": album, "captions": _text(captions), "space": _text(space), "store": _text(store)},
-        "session": {
-            "encoder": encoder,
-            "asker": asker,
-            "chooser": chooser,
-            "language": language,
-            "belief": _text(belief),
-            "chat": chat,
-            "rewriter": rewriter,
-            "rerank": rerank,
-            "sampler": sampler,
-            "deadline": deadline,
-        },
-        "user": {
-            "kind": user,
-            "errors": errors,
-            "ignorance": ignorance,
-            "dialogues": _text(dialogues),
-            "chat": user_chat,
-            "feedback": feedback,
-        },
-        "models": {
-            "cache": _text(chat_cache),
-            "adapter": _text(adapter),
-            "precision": None if precision == "auto" else precision,
-            "allow_code": allow_code,
-        },
-        "opening": {"kind": opening},
-        "targets": {"n": number, "file": file},
-        "play": {"questions": questions, "stop": stop, "shown": shown, "gain": gain, "seed": seed},
-    }
+    options = _tables(given)
     tables = merged(stated.tables if stated else {}, options)
     name = stated.name if stated else Path(album or "world").name
     played = []
@@ -153,6 +122,42 @@ def simulate(
     for path, prepared, done in played:
         _say(path, prepared, done)
     note(f"figures with intervals: whichpic score {' '.join(quoted(path) for path, _, _ in played)}")
+
+
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "session": (
+        "encoder",
+        "asker",
+        "chooser",
+        "language",
+        "belief",
+        "chat",
+        "rewriter",
+        "rerank",
+        "sampler",
+        "deadline",
+    ),
+    "play": ("questions", "stop", "shown", "gain", "seed"),
+}
+"""Options that are settings of the same name."""
+
+
+def _tables(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The options of the command line as tables of a recipe; None where one was not given."""
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+    targets = plain["targets"]
+    number, file = (int(targets), None) if targets and targets.isdecimal() else (None, targets)
+    precision = None if plain["precision"] == "auto" else plain["precision"]
+    return {
+        **{table: {name: plain[name] for name in names} for table, names in _OPTIONS.items()},
+        "album": {"path": plain["album"], **{name: plain[name] for name in ("captions", "space", "store")}},
+        "user": {"kind": plain["user"], "chat": plain["user_chat"],
+                 **{name: plain[name] for name in ("errors", "ignorance", "dialogues", "feedback")}},
+        "opening": {"kind": plain["opening"]},
+        "targets": {"n": number, "file": file},
+        "models": {"cache": plain["chat_cache"], "adapter": plain["adapter"], "precision": precision,
+                   "allow_code": plain["allow_code"]},
+    }  # fmt: skip
 
 
 def _ways(compare: str | None) -> list[str]:
@@ -236,7 +241,3 @@ def _plain(path: Path, prepared: Prepared, done: Sequence[Dialogue]) -> dict[str
     recall = [_recall(done, turn) for turn in range(turns)]
     plain = {"file": str(path), **prepared.header, "dialogues": len(done), "recall@10": recall}
     return {**plain, "paper": paper} if (paper := _paper(path)) else plain
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from whichpic.dialogue.belief import Belief
     from whichpic.dialogue.constants import BeliefSettings
     from whichpic.dialogue.refining import Opener
+    from whichpic.dialogue.showing import Shown
     from whichpic.search.gallery import Gallery
 
     Distribution = NDArray[np.float64]
@@ -219,11 +220,8 @@ class _Watch:
         cost, said = _less(_spent(self.chat), before), _less(spoken, self.told)
         self.told = _spent(self.user_chat)
         belief, gallery = self.session.belief, self.session.gallery
-        self.shown = tuple(each.picture.id for each in results)
-        listed = {picture.id for each in results for picture in (each.picture, *each.alike)}
-        self.found = gallery.ids[self.target] in listed
         better, ties = _rank(belief, self.target)
-        self.sure = better + ties < self.settings.shown
+        self._look(results, better + ties)
         credible = belief.credible(0.9)
         group = gallery.groups == gallery.groups[self.target]
         self.turns.append(
@@ -255,6 +253,13 @@ class _Watch:
             )
         )
         return following
+
+    def _look(self, results: Sequence[Shown], behind: int) -> None:
+        """What is on the screen, and whether the target is; `behind`: how many may be before it, ties against it."""
+        self.shown = tuple(each.picture.id for each in results)
+        listed = {picture.id for each in results for picture in (each.picture, *each.alike)}
+        self.found = self.session.gallery.ids[self.target] in listed
+        self.sure = behind < self.settings.shown
 
     def _rewritten(self) -> str:
         """The sentence that a model made of all that was said, "" where none did at this turn."""
