@@ -259,7 +259,7 @@ class Conversation:
         from whichpic.dialogue.phrases import NOT_SURE
 
         chinese = self.session.language_now == "zh"
-        if self.pictures:
+        if self.pictures and question.source == "pick":
             strip(question.pictures, self.album.store)
         options = [f"[{n}] {self._option(question, n - 1)}" for n in range(1, len(question.options) + 1)]
         parts = [f"? {question.text}", *options, f"[?] {NOT_SURE[chinese]}"]

@@ -89,7 +89,8 @@ class Question:
     """A question, its options, the attribute and thing it is about, and where it came from.
 
     `source` says what scores the answers (facts, encoder, pick, chat); `asker` who proposed it. `pictures` are those that
-    it shows, for a pick. told: (picture id, p of every option) as a model judged them before it was asked.
+    it shows, for a pick; for the asker `pictures`, those that the model had looked at. told: (picture id, p of
+    every option) as a model judged them before it was asked.
     """
 
     text: str
