@@ -95,10 +95,11 @@ class Connection:
 
     def _insisting(self, body: Body, attempt: Callable[[Mapping[str, Any]], T], clock: Clock, *, seen: bool) -> T:
         """What an attempt brings; again after a fault that may pass, and without a field that the server does not know."""
-        tried = 0
+        tried, before = 0, None
         while True:
-            whole = body()
+            whole: Mapping[str, Any] = {}
             try:
+                whole = body()
                 return attempt(whole)
             except ChatError as error:
                 safe = self._key.kept_out(error)
@@ -112,8 +113,9 @@ class Connection:
                 wait = getattr(error, "wait", 0.0)
                 pause = max(wait, 0.5 * 2**tried * random.uniform(0.75, 1.25))
                 if not error.again or tried >= self._retries or pause >= clock.left:
-                    raise safe from None
-                tried += 1
+                    # What went wrong first says more than that there was no time left to try again.
+                    raise (before if before is not None and error.reason == "timeout" else safe) from None
+                tried, before = tried + 1, safe
                 clock.cancelled.wait(pause)
 
     def _open(self, whole: Mapping[str, Any] | None, clock: Clock, path: str = "/chat/completions") -> Answer:
