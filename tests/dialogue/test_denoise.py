@@ -129,6 +129,12 @@ def test_replies_count_with_their_question() -> None:
     assert wrong.ok and "no dog" in wrong.sentence and "hat" not in wrong.sentence
 
 
+def test_a_reply_is_about_the_thing_and_not_about_whose_it_is() -> None:
+    said = [Said.of("a girl with a phone"), asked("What color is the girl's phone?", "black")]
+    assert check("a girl with a black phone", said).invented == ()
+    assert "black girl" in check("a black girl with a phone", said).invented
+
+
 def test_answers_of_facts_may_be_stated_and_need_not() -> None:
     dog = answered("thing", "dog", "yes", "no", option=0)
     no_cat = answered("thing", "cat", "yes", "no", option=1)

@@ -178,7 +178,9 @@ def _of_reply(event: Said, known: Sequence[Claim]) -> tuple[list[tuple[Claim, st
     if lead is not None:
         said = [(claim, claim.shown if claim.kind != "thing" else claim.surface) for claim in named]
         return said + rest, [], list(asked)
-    about = next((claim for claim in named if claim.kind == "thing"), None)
+    things = [claim for claim in named if claim.kind == "thing"]
+    owned = [claim for claim in things if not claim.surface.endswith(("'s", "’s", "s'"))]  # the girl's phone
+    about = next(iter(owned or things), None)
     if about is not None:
         thing = re.sub(r"['’]s?$", "", about.surface)
         rest = [(replace(claim, of=about.name), f"{phrase} {thing}") if _loose(claim) else (claim, phrase)
