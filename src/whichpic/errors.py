@@ -16,6 +16,8 @@ A message names the thing, says what was expected and what to do about it.
     └── ExtraMissing      a part of whichpic that is installed separately
 """
 
+from __future__ import annotations
+
 
 class WhichpicError(Exception):
     """The root of the tree. `exit_code` is what the command line exits with."""
@@ -66,6 +68,9 @@ class ChatError(WhichpicError):
         super().__init__(message)
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[ChatError], tuple[str, str]]:
+        return type(self), (self.reason, str(self))  # out of a worker process, with its reason
+
     @property
     def again(self) -> bool:
         """Whether the same request may succeed a little later."""
@@ -83,3 +88,7 @@ class ExtraMissing(WhichpicError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the extra '{extra}': pip install 'whichpic[{extra}]'")
+        self._given = (what, extra)
+
+    def __reduce__(self) -> tuple[type[ExtraMissing], tuple[str, str]]:
+        return type(self), self._given

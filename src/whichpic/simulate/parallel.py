@@ -6,7 +6,6 @@ Results are written in the order of the targets; a run that was killed goes on w
 
 from __future__ import annotations
 
-import copyreg
 import os
 import signal
 import threading
@@ -20,7 +19,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from whichpic.errors import AlbumError, ChatError, ChatPending, QueryError, SessionError
+from whichpic.errors import AlbumError, ChatPending, QueryError, SessionError
 from whichpic.simulate.dialogues import Dialogue, Writer
 from whichpic.simulate.player import Chats, Place, Plan, Player
 
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Chats", "Place", "Plan", "Player", "one_thread", "simulate"]
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "WHICHPIC_THREADS")
-
-copyreg.pickle(ChatError, lambda error: (ChatError, (error.reason, str(error))))  # out of a worker, with its reason
 
 
 def simulate(
