@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ import pytest
 
 from tests.chat.faulty import faulty
 from tests.cli.test_commands import run
-from tests.support import drawn_album
+from tests.support import drawn_album, gallery
+from whichpic.chat import Message
+from whichpic.chat.scripted import Scripted
+from whichpic.cli.thinking import STOPPED, waited
+from whichpic.dialogue import Session
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +72,18 @@ def test_a_server_with_a_fault_is_said_in_a_line(album: Path, home: Path, fault:
 def test_what_needs_a_model_says_so(album: Path, home: Path, words: list[str], why: str) -> None:
     done = run("talk", str(album), *words, home=home, stdin="red\n")
     assert done.returncode == 2 and why in done.stderr and "Traceback" not in done.stderr
+
+
+def test_ctrl_c_goes_on_without_the_model() -> None:
+    def stopped(messages: Sequence[Message]) -> str:
+        raise KeyboardInterrupt
+
+    chat = Scripted(stopped)
+    session = Session(gallery(20), chat=chat, rewriter="reconstruct", asker="captions")
+    session.say("red")
+    session.say("a dog")
+    assert not waited(session, session.refine, "thinking")
+    assert session.trouble == STOPPED and session.question is not None and len(chat.asked) == 1
 
 
 def test_slerp_needs_none(album: Path, home: Path) -> None:
