@@ -1,7 +1,7 @@
 """Chat models: which there are, and how one is opened by name. Called by cli, dialogue, simulate and describe.
 
 `open_chat` is the one factory. base says what a Chat is; remote is any OpenAI-compatible server, local is transformers in
-this process, batch is files for a machine that reaches the model, scripted says what it is told.
+this process, batch is files for a machine that reaches the model, paired is two models, scripted says what it is told.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from whichpic.errors import ChatError
 if TYPE_CHECKING:
     from whichpic.chat.base import Chat
 
-__all__ = ["Choices", "Decoding", "Message", "Reply", "Usage", "open_chat"]
+__all__ = ["Choices", "Decoding", "Message", "Reply", "Usage", "open_chat", "runs_elsewhere"]
 
 _NAMES = (
     "a URL (http://host:8000/v1#model), openai:MODEL, dashscope:MODEL, vllm:MODEL, ollama:MODEL, llamacpp:, "
     "batch:FOLDER, a folder of weights, or the id of a model on the hub"
 )
+_ELSEWHERE = ("http", "https", "openai", "dashscope", "vllm", "ollama", "llamacpp", "batch")
 _LOCAL_ONLY = {"adapter": "--adapter", "precision": "--precision", "allow_code": "--allow-code"}
 
 
-def open_chat(name: str, *, cache: str | Path | None = None, **options: Any) -> Chat:
+def open_chat(name: str, *, llm: str = "", cache: str | Path | None = None, **options: Any) -> Chat:
     """The Chat of a name; nothing is loaded or asked before its first call.
 
     http://host:port/v1 or http://host:port/v1#model: an OpenAI-compatible server; openai:MODEL, dashscope:MODEL,
@@ -32,10 +33,14 @@ def open_chat(name: str, *, cache: str | Path | None = None, **options: Any) -> 
     vllm:http://host:port/v1#model: a preset at another address; batch:FOLDER or batch:FOLDER#model: requests into a file,
     replies out of another; anything else: a folder of weights, or the id of a model on the hub, for transformers.
 
-    cache: a folder where replies are kept. options go to the kind: `chat.remote.Remote` (key, deadline, retries, ...),
-    `chat.batch.Batch`, `chat.local.open_local` (precision, adapter, allow_code, ...). Raises ChatError and ExtraMissing.
+    llm: a second model, for conversations without pictures; two sets of weights in this process share its memory, and the
+    adapter and code of its own are the first one's. cache: a folder where replies are kept. options go to the kind:
+    `chat.remote.Remote` (key, deadline, retries, ...), `chat.batch.Batch`, `chat.local.open_local` (precision, adapter,
+    allow_code, ...). Raises ChatError and ExtraMissing.
     """
-    name = name.strip()
+    name, llm = name.strip(), llm.strip()
+    if llm and llm != name:
+        return _paired(name, llm, cache, options)
     kind, _, rest = name.partition(":")
     if not name:
         raise ChatError("asked wrongly", f"no chat is named; expected {_NAMES}")
@@ -68,6 +73,26 @@ def open_chat(name: str, *, cache: str | Path | None = None, **options: Any) -> 
     from whichpic.chat.cache import Cached
 
     return Cached(chat, cache)
+
+
+def runs_elsewhere(name: str) -> bool:
+    """Whether the model of a name runs on a server or through files, and not in this process."""
+    kind, colon, _ = name.partition(":")
+    return bool(colon) and kind.strip().lower() in _ELSEWHERE
+
+
+def _paired(name: str, llm: str, cache: str | Path | None, options: dict[str, Any]) -> Chat:
+    from whichpic.chat.paired import Paired
+
+    both_here = not runs_elsewhere(name) and not runs_elsewhere(llm)
+    first = {**options, "beside": [llm]} if both_here else options
+    second = {key: value for key, value in options.items() if key not in _LOCAL_ONLY}
+    if not runs_elsewhere(llm):
+        second |= {key: value for key, value in options.items() if key == "precision"}
+        second |= {"beside": [name]} if both_here else {}
+    if runs_elsewhere(name):
+        first = {key: value for key, value in first.items() if key != "precision"}
+    return Paired(open_chat(name, cache=cache, **first), open_chat(llm, cache=cache, **second))
 
 
 def _no_local(name: str, options: dict[str, Any]) -> None:

@@ -128,7 +128,10 @@ class Chat(Protocol):
     Every method raises ChatError, and ChatPending where the reply will come from a batch file.
     """
 
-    usage: Usage
+    @property
+    def usage(self) -> Usage:
+        """What it has cost so far."""
+        ...
 
     @property
     def can_see(self) -> bool:

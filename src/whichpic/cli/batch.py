@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from whichpic.cli.chat import AdapterOption, AllowCodeOption, ChatCacheOption, ChatOption, PrecisionOption, opened_chat
+from whichpic.cli.chat import (
+    AdapterOption,
+    AllowCodeOption,
+    ChatCacheOption,
+    ChatOption,
+    LlmOption,
+    PrecisionOption,
+    opened_chat,
+)
 from whichpic.cli.index import JsonOption
 from whichpic.cli.output import as_json, note, progress, quoted
 from whichpic.errors import ChatError
@@ -18,6 +26,7 @@ def batch(
         Path, typer.Argument(metavar="FOLDER", help="The folder that another command wrote requests into.")
     ],
     chat: ChatOption = "",
+    llm: LlmOption = "",
     workers: Annotated[int, typer.Option(min=1, max=256, help="Requests at a time.")] = 4,
     deadline: Annotated[float, typer.Option(min=1, help="Seconds for each request.")] = 300.0,
     cache: ChatCacheOption = None,
@@ -36,8 +45,14 @@ def batch(
     """
     from whichpic.chat.batch import answer_batch
 
-    with_limits = {"deadline": deadline, "idle": deadline, "concurrency": workers} if _is_server(chat) else {}
-    opened = opened_chat(chat, cache=cache, adapter=adapter, precision=precision, allow_code=allow_code, **with_limits)
+    with_limits: dict[str, Any] = (
+        {"deadline": deadline, "idle": deadline, "concurrency": workers}
+        if all(map(_is_server, (chat, llm or chat)))
+        else {}
+    )
+    opened = opened_chat(
+        chat, llm=llm, cache=cache, adapter=adapter, precision=precision, allow_code=allow_code, **with_limits
+    )
     if opened is None:
         raise ChatError("asked wrongly", "no model is named that could answer; expected --chat, or WHICHPIC_CHAT")
     with progress(json) as show:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whichpic.errors import ChatError
+
 if TYPE_CHECKING:
     from whichpic.chat.base import Chat
 
@@ -17,6 +19,13 @@ ChatOption = Annotated[
         envvar="WHICHPIC_CHAT",
         help="The model: a URL, openai:, dashscope:, vllm:, ollama: or llamacpp:MODEL, batch:FOLDER, a folder of weights, "
         "a hub id; or none.",
+    ),
+]
+LlmOption = Annotated[
+    str,
+    typer.Option(
+        "--llm",
+        help="A second model for what needs no pictures (rewriting, questions from captions), named like --chat.",
     ),
 ]
 ChatCacheOption = Annotated[
@@ -41,6 +50,7 @@ AllowCodeOption = Annotated[
 def opened_chat(
     name: str,
     *,
+    llm: str = "",
     cache: Path | None = None,
     adapter: Path | None = None,
     precision: str = "auto",
@@ -53,8 +63,14 @@ def opened_chat(
     to the kind of chat, as those of `open_chat`.
     """
     if name.strip().casefold() in ("", "none"):
+        if llm:
+            raise ChatError(
+                "asked wrongly", "--llm is a second model beside --chat; give the first one, or use --chat alone"
+            )
         return None
     from whichpic.chat import open_chat
 
     given = {"adapter": adapter, "precision": None if precision == "auto" else precision, "allow_code": allow_code}
-    return open_chat(name, cache=cache, **{key: value for key, value in given.items() if value is not None}, **options)
+    return open_chat(
+        name, llm=llm, cache=cache, **{key: value for key, value in given.items() if value is not None}, **options
+    )

@@ -57,6 +57,9 @@ def simulate(
         str | None,
         typer.Option(help="The model: a URL, openai:MODEL, ..., batch:FOLDER, a folder of weights, a hub id."),
     ] = None,
+    llm: Annotated[
+        str | None, typer.Option(help="A second model of the session, for what needs no pictures, named like --chat.")
+    ] = None,
     user_chat: Annotated[str | None, typer.Option(help="The model of --user chat, if it is another one.")] = None,
     rewriter: Annotated[
         str | None, typer.Option(help="What makes one sentence of all: join, reconstruct, expand or slerp.")
@@ -132,6 +135,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
         "language",
         "belief",
         "chat",
+        "llm",
         "rewriter",
         "rerank",
         "sampler",

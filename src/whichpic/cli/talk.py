@@ -15,6 +15,7 @@ from whichpic.cli.chat import (
     AllowCodeOption,
     ChatCacheOption,
     ChatOption,
+    LlmOption,
     PrecisionOption,
     opened_chat,
 )
@@ -80,6 +81,7 @@ def talk(
     encoder: EncoderOption = "auto",
     store: StoreOption = None,
     chat: ChatOption = "",
+    llm: LlmOption = "",
     rewriter: Annotated[
         str,
         typer.Option(
@@ -107,7 +109,7 @@ def talk(
     """
     from whichpic.settings import settings
 
-    model = opened_chat(chat, cache=chat_cache, adapter=adapter, precision=precision, allow_code=allow_code)
+    model = opened_chat(chat, llm=llm, cache=chat_cache, adapter=adapter, precision=precision, allow_code=allow_code)
     check_models(model, rewriter=rewriter, rerank=rerank)
 
     language = language if language != "auto" else settings().language

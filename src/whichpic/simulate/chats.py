@@ -38,15 +38,20 @@ def chats_of(tables: Mapping[str, Mapping[str, Any]], play: PlaySettings, person
         system = settings().chat or _missing(needs[0])
     if person.kind == "chat" and not (users or system):
         users = settings().chat or _missing("a chat user, who looks at its target,")
+    llm = str(session.get("llm") or "").strip()
+    if llm and not system:
+        raise QueryError("[session] llm is a second model beside [session] chat; give the first one, or chat alone")
     models = tables.get("models", {})
     options = tuple((key, str(models[key])) for key in _OPTIONS if models.get(key))
-    return Chats(system, users if person.kind == "chat" else "", models.get("cache"), options)
+    return Chats(system, users if person.kind == "chat" else "", llm, models.get("cache"), options)
 
 
 def stated_chats(chats: Chats, whose: Literal["system", "user"]) -> dict[str, str]:
     """The model of the session or of the user as a header states it; {} where there is none of its own."""
     name = chats.system if whose == "system" else chats.user
     stated = {"chat": called(name)} if name else {}
+    if whose == "system" and chats.llm:
+        stated["llm"] = called(chats.llm)
     if whose == "system" and stated:
         stated |= {key: Path(value).name for key, value in chats.options}
     return stated

@@ -5,11 +5,12 @@ Everything here is opened by name, so that a worker process can open it again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from whichpic.chat import runs_elsewhere
 from whichpic.errors import QueryError
 from whichpic.simulate.openings import Opening
 from whichpic.simulate.play import PlaySettings, play
@@ -29,7 +30,6 @@ _SEEN = 8
 """So many things are named when a shown picture is described."""
 _SIDE = 640
 """Pixels of a picture of a drawn world, where a model is to look at it."""
-_ELSEWHERE = ("http", "https", "openai", "dashscope", "vllm", "ollama", "llamacpp", "batch")
 
 
 @dataclass(frozen=True)
@@ -77,43 +77,51 @@ class Place:
 class Chats:
     """The models of a run, by the names that `open_chat` takes. system: of the session; user: of a chat user, "" the same.
 
-    cache: a folder where replies are kept. options: of weights in this process (adapter, precision, allow_code).
+    llm: of the session, for what needs no pictures. cache: a folder where replies are kept. options: of weights in this
+    process (adapter, precision, allow_code).
     """
 
     system: str = ""
     user: str = ""
+    llm: str = ""
     cache: str | None = None
     options: tuple[tuple[str, str], ...] = ()
 
     @property
     def local(self) -> str:
         """The first of the models that runs in this process, "" for none."""
-        return next((name for name in (self.system, self.user) if name and not _elsewhere(name)), "")
+        return next((name for name in (self.system, self.llm, self.user) if name and not runs_elsewhere(name)), "")
 
     def open(self) -> tuple[Chat | None, Chat | None]:
         """The system's Chat and the user's; one object where they are one model, so that weights are loaded once.
 
         Two models in this process share its memory. An adapter and code of its own are the system's alone.
         """
-        if self.user in ("", self.system):
+        if self.user in ("", self.system) and not self.llm:
             return (chat := self._opened(self.system, dict(self.options))), chat
-        both = {"beside": [self.user]} if self.system and not (_elsewhere(self.system) or _elsewhere(self.user)) else {}
+        here = [name for name in dict.fromkeys((self.system, self.llm, self.user)) if name and not runs_elsewhere(name)]
+        own = {} if self.llm else _beside(here, self.system)  # a pair knows of each other
+        system = self._opened(self.system, {**dict(self.options), **own}, llm=self.llm)
+        if self.user in ("", self.system):
+            looks = getattr(system, "looks", system)
+            return system, looks
         users: dict[str, Any] = {key: value for key, value in self.options if key == "precision"}
-        users |= {"beside": [self.system]} if both else {}
-        return self._opened(self.system, {**dict(self.options), **both}), self._opened(self.user, users)
+        return system, self._opened(self.user, {**users, **_beside(here, self.user)})
 
-    def _opened(self, name: str, options: Mapping[str, Any]) -> Chat | None:
+    def _opened(self, name: str, options: Mapping[str, Any], *, llm: str = "") -> Chat | None:
         if not name:
             return None
         from whichpic.chat import open_chat
 
         cache = None if name.startswith("batch:") else self.cache
-        return open_chat(name, cache=cache, **({} if _elsewhere(name) else options))
+        given = {} if runs_elsewhere(name) and (not llm or runs_elsewhere(llm)) else options
+        return open_chat(name, llm=llm, cache=cache, **given)
 
 
-def _elsewhere(name: str) -> bool:
-    kind, colon, _ = name.partition(":")
-    return bool(colon) and kind.strip().lower() in _ELSEWHERE
+def _beside(here: Sequence[str], name: str) -> dict[str, list[str]]:
+    """The other models in this process, for one that is to leave them room."""
+    others = [each for each in here if each != name]
+    return {"beside": others} if others and name in here else {}
 
 
 @dataclass(frozen=True)

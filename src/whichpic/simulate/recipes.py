@@ -16,7 +16,7 @@ from whichpic.errors import QueryError
 TABLES: dict[str, tuple[str, ...]] = {
     "album": ("path", "world", "world_seed", "world_captions", "captions", "space", "split", "store"),
     "session": (
-        "encoder", "asker", "chooser", "rewriter", "language", "belief", "chat", "rerank", "sampler", "deadline",
+        "encoder", "asker", "chooser", "rewriter", "language", "belief", "chat", "llm", "rerank", "sampler", "deadline",
     ),
     "user": (
         "kind", "dialogues", "errors", "ignorance", "says_more", "evidence", "sure_yes", "sure_no", "chat", "answers",
@@ -33,13 +33,14 @@ TABLES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Every table and its keys; a key that is not here is an error, since a misspelt setting would silently not be set.
 
-[session] chat: the model that rewrites, looks and asks, as --chat; asker: facts, pick, captions, pictures, parted by commas;
-rewriter: join, reconstruct, expand, slerp; rerank: so many of the best pictures are looked at; sampler: which candidates the
-asker `pictures` looks at (cluster, interval, random, top); deadline: seconds that a turn waits for models. [user] kind: facts,
-captions, replay, chat; chat: the model of a chat user, where it is another than the session's; answers: of a chat user,
-options, or words (it sees no options, and its answer is folded into what was said); feedback: none (questions
-are answered), own (a shown picture is marked, by what the user knows), target (by the target's own vector: an oracle, for
-reproducing query-rewriting's paper). [score] paper: whose table is printed beside ours: navigationir, query-rewriting.
+[session] chat: the model that rewrites, looks and asks, as --chat; llm: a second one for what needs no pictures; asker:
+facts, pick, captions, pictures, parted by commas; rewriter: join, reconstruct, expand, slerp; rerank: so many of the best
+pictures are looked at; sampler: which candidates the asker `pictures` looks at (cluster, interval, random, top); deadline:
+seconds that a turn waits for models. [user] kind: facts, captions, replay, chat; chat: the model of a chat user, where it is
+another than the session's; answers: of a chat user, options, or words (it sees no options, and its answer is folded into what
+was said); feedback: none (questions are answered), own (a shown picture is marked, by what the user knows), target (by the
+target's own vector: an oracle, for reproducing query-rewriting's paper). [score] paper: whose table is printed beside ours:
+navigationir, query-rewriting.
 """
 PAPERS = ("navigationir", "query-rewriting")
 """Whose tables there are, see evaluate.papers."""
