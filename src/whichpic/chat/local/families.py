@@ -77,7 +77,8 @@ class Family:
     the model does not simply count (M-RoPE). per_token: more arrays of shape [tokens]. join: the arrays of several
     conversations as those of one batch. auto: the transformers class that opens the weights. load: opens them instead of
     it, load(folder, auto class, options of from_pretrained) -> model. adapt: what a folder of another layout says about
-    itself, put the way transformers says it.
+    itself, put the way transformers says it. by_message: the pictures of a message belong together, and `look` is called
+    for each message.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Family:
     auto: str = "AutoModelForImageTextToText"
     load: Callable[..., Any] | None = None
     adapt: Callable[[Path, Parts], Parts] | None = None
+    by_message: bool = False
 
 
 def look_llava(parts: Parts, images: Sequence[Image]) -> Seen:
@@ -284,11 +286,25 @@ TEXT = Family(
 FAMILIES: tuple[Family, ...] = (LLAVA, LLAVA_NEXT, QWEN_VL, IDEFICS3, TEXT)
 
 
-def family_of(model_type: str) -> Family | None:
-    """The family that covers a model type, or None."""
-    return next((family for family in FAMILIES if model_type in family.types), None)
+def families() -> tuple[Family, ...]:
+    """All families, those of other layouts included."""
+    from whichpic.chat.local.layouts import ORIGINAL_LLAVA
+    from whichpic.chat.local.more_families import MORE
+    from whichpic.chat.local.pllava import PLLAVA
+
+    return (*FAMILIES, *MORE, ORIGINAL_LLAVA, PLLAVA)
+
+
+def family_of(config: Mapping[str, Any]) -> Family | None:
+    """The family that covers what a config.json says, or None: by its layout, then by its model type."""
+    from whichpic.chat.local.layouts import ORIGINAL_LLAVA, is_original
+
+    if is_original(config):
+        return ORIGINAL_LLAVA
+    kind = str(config.get("model_type"))
+    return next((family for family in families() if kind in family.types), None)
 
 
 def known_types() -> list[str]:
     """All model types that are known."""
-    return [each for family in FAMILIES for each in family.types]
+    return [each for family in families() for each in family.types]

@@ -49,6 +49,7 @@ class Prompt:
 
 def look(family: Family, parts: Parts, messages: Sequence[Message]) -> Seen | None:
     """The pictures of a conversation, decoded and made into arrays once. Raises ChatError where the model cannot see them."""
+    from whichpic.chat.local.families import Seen
     from whichpic.chat.pictures import load_picture
 
     pictures = [picture for message in messages for picture in message.pictures]
@@ -58,7 +59,10 @@ def look(family: Family, parts: Parts, messages: Sequence[Message]) -> Seen | No
         raise ChatError("unsupported", f"{parts.config.get('model_type')} reads text alone and cannot see pictures")
     if len(pictures) > 1 and not family.several:
         raise ChatError("unsupported", f"{family.name} takes one picture; {len(pictures)} were given")
-    return family.look(parts, [load_picture(picture) for picture in pictures])
+    if not family.by_message:
+        return family.look(parts, [load_picture(picture) for picture in pictures])
+    each = [family.look(parts, [load_picture(p) for p in message.pictures]) for message in messages if message.pictures]
+    return Seen(tuple(text for seen in each for text in seen.texts), family.join([seen.arrays for seen in each]))
 
 
 def prompt_of(family: Family, parts: Parts, messages: Sequence[Message], seen: Seen | None) -> Prompt:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from whichpic.chat.local import moved
 from whichpic.chat.local.families import TEXT, Family, Parts, family_of, known_types
 from whichpic.errors import ChatError, ExtraMissing
 
@@ -40,6 +41,7 @@ class Located:
 
 def locate(name: str | Path, *, allow_code: str | None = None) -> Located:
     """The weights of a folder or a hub id, fetched where they are not here yet. Raises ChatError, ExtraMissing."""
+    name = moved.now(str(name))
     folder = Path(name).expanduser()
     if folder.suffix.lower() == ".gguf":
         raise ChatError(
@@ -51,22 +53,28 @@ def locate(name: str | Path, *, allow_code: str | None = None) -> Located:
     elif folder.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
         raise ChatError("unsupported", f"there is no folder of weights '{name}', and it is no id of a hub (owner/name)")
     else:
-        label = str(name)
-        folder = _fetch(label, allow_code)
+        label = name
+        moved.refuse_id(label)
+        folder = fetch(label, allow_code)
         revision = folder.name
     config = read_json(folder / "config.json")
+    moved.refuse(label, folder, config)
     if not config:
         raise ChatError("unsupported", f"{label} has no config.json; expected weights in the layout of the hub")
     _no_hidden_code(label, config)
     kind = str(config.get("model_type"))
-    family = family_of(kind)
+    family = family_of(config)
     code = False
     if family is None:
         _allowed(label, folder, config, revision, allow_code)
         family, code = TEXT, True
     elif allow_code is not None:
         warnings.warn(f"{label} needs no code of its own: transformers has {kind}; none is run", stacklevel=2)
-    return Located(label, folder, config, family, revision or fingerprint(folder), code)
+    pattern = "*.safetensors"
+    if family.load is not None and not any(folder.glob(pattern)):
+        pattern = "*.bin"
+        folder = fetch(label, allow_code, also=(pattern,)) if revision else folder
+    return Located(label, folder, config, family, revision or fingerprint(folder, pattern), code)
 
 
 def fingerprint(folder: Path, pattern: str = "*.safetensors") -> str:
@@ -232,15 +240,18 @@ def quiet() -> Iterator[None]:
             said.enable_progress_bar()
 
 
-def _fetch(name: str, allow_code: str | None) -> Path:
-    """A snapshot of a hub's repository: weights and settings, and its code only with a revision that allows it."""
+def fetch(name: str, allow_code: str | None = None, *, also: tuple[str, ...] = ()) -> Path:
+    """A snapshot of a hub's repository: weights and settings, and its code only with a revision that allows it.
+
+    also: patterns of further files. Raises ChatError where it cannot be had.
+    """
     from huggingface_hub import snapshot_download
 
     from whichpic.models import hub
 
     if allow_code is not None and not _COMMIT.fullmatch(allow_code):
         raise ChatError("asked wrongly", f"--allow-code takes a commit of {name} (40 hex digits), not '{allow_code}'")
-    patterns = [*_FILES, *(["*.py"] if allow_code else [])]
+    patterns = [*_FILES, *also, *(["*.py"] if allow_code else [])]
     try:
         folder = snapshot_download(
             name, revision=allow_code, allow_patterns=patterns, local_files_only=hub.offline(), endpoint=hub.endpoint()

@@ -85,7 +85,7 @@ def measure(name: str, folder: Path, config: Mapping[str, Any]) -> Size:
     """The Size of a model from the headers of its safetensors files and its config; no weight is read."""
     linear = rest = 0
     for path in sorted(folder.glob("*.safetensors")):
-        for key, shape in _shapes(path).items():
+        for key, shape in shapes_in(path).items():
             count = 1
             for side in shape:
                 count *= side
@@ -174,7 +174,7 @@ def options(precision: Precision) -> dict[str, Any]:
     return {"dtype": half, "quantization_config": four}
 
 
-def _shapes(path: Path) -> dict[str, list[int]]:
+def shapes_in(path: Path) -> dict[str, list[int]]:
     """Names and shapes of the tensors of a safetensors file: eight bytes of length, then JSON."""
     with path.open("rb") as file:
         start = file.read(8)
