@@ -51,6 +51,7 @@ app.command("facts")(find.facts)
 app.command("show")(index.show)
 app.command("ask")(ask.ask)
 app.command("describe")(describe.describe)
+app.command("batch")(batch.batch)
 app.command("import")(exchange.import_)
 app.command("export")(exchange.export)
 app.command("prompts")(prompts.prompts)
@@ -62,7 +63,6 @@ app.command("simulate")(simulate.simulate)
 app.command("fit")(fit.fit)
 app.command("score")(score.score)
 app.command("report")(report.report)
-app.command("batch")(batch.batch)
 
 
 def _version(value: bool) -> None:

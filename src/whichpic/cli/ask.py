@@ -40,7 +40,9 @@ def ask(
     repetition_penalty: Annotated[float, typer.Option(min=0.1, max=5.0, help="Above 1: fewer repetitions.")] = 1.0,
     max_tokens: Annotated[int, typer.Option(min=1, help="Length of an answer, at most.")] = 512,
     seed: Annotated[int | None, typer.Option(help="Draws are the same for the same seed, where the model can.")] = None,
-    deadline: Annotated[float | None, typer.Option(min=0.1, help="Seconds for one answer.")] = None,
+    deadline: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds for one answer; else 120, without limit in this process.")
+    ] = None,
     chat_cache: ChatCacheOption = None,
     precision: PrecisionOption = "auto",
     adapter: AdapterOption = None,
@@ -49,7 +51,7 @@ def ask(
 ) -> None:
     """Ask a model about pictures; without a question, talk with it.
 
-    Example: whichpic ask photo.jpg "What is on the table?" --chat ollama:qwen2.5vl
+    Example: whichpic ask photo.jpg "What is it?" --chat ollama:qwen2.5vl
 
     Several pictures: whichpic ask a.jpg b.jpg "What differs?" --chat vllm: --beams or --temperature choose how the
     answer is drawn. In a chat, type /again, /picture FILE or /quit.

@@ -35,7 +35,7 @@ def batch(
     allow_code: AllowCodeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Answer the requests of a command that ran with --chat batch:FOLDER.
+    """Answer what another command wrote with --chat batch:FOLDER.
 
     Example: whichpic batch requests --chat ollama:qwen3-vl
 

@@ -41,7 +41,9 @@ def describe(
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Requests at a time; the batch of a model in this process.")
     ] = 4,
-    deadline: Annotated[float | None, typer.Option(min=0.1, help="Seconds for one request.")] = None,
+    deadline: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds for one request; else 120, without limit in this process.")
+    ] = None,
     chat_cache: ChatCacheOption = None,
     precision: PrecisionOption = "auto",
     adapter: AdapterOption = None,
@@ -50,9 +52,9 @@ def describe(
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Have a model describe pictures; its captions become the album's, beside yours.
+    """Have a model write captions of pictures. They become the album's, beside yours.
 
-    Example: whichpic describe ~/Pictures --chat ollama:qwen2.5vl --dimensions scene,objects
+    Example: whichpic describe ~/Pictures --chat ollama:qwen2.5vl
 
     Ctrl-C, or even a crash, keeps what was written; the same command goes on from there. The prompts are files:
     whichpic prompts --copy FOLDER. Where the model runs elsewhere: --chat batch:FOLDER, then whichpic batch FOLDER there.

@@ -33,9 +33,11 @@ def import_(
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Take over vectors of pictures that were made elsewhere, as navigationir's index of ChatIR BLIP vectors.
+    """Take over vectors that were made elsewhere. Such are navigationir's: an index of ChatIR's BLIP.
 
-    Example: whichpic import ~/unlabeled2017 --faiss blip_faiss.index --ids id2image.pickle --encoder chatir
+    \b
+    Example: whichpic import ~/unlabeled2017 --encoder chatir \\
+      --faiss blip_faiss.index --ids id2image.pickle
 
     With --embeddings blip_image_embedding.pickle both are compared first. Pickles are read, never run. The pictures are
     then looked at for facts, and not encoded again.
@@ -105,7 +107,7 @@ def export(
     store: StoreOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Write an album's vectors as a FAISS index, an array and a list of names; neither FAISS nor torch is needed.
+    """Write an album's vectors as a FAISS index, with their names. Neither FAISS nor torch is needed.
 
     Example: whichpic export ~/Pictures --out exported
 

@@ -55,7 +55,9 @@ def simulate(
     chooser: Annotated[str | None, typer.Option(help="Who picks one: eig, kl, first or random.")] = None,
     chat: Annotated[
         str | None,
-        typer.Option(help="The model: a URL, openai:MODEL, ..., batch:FOLDER, a folder of weights, a hub id."),
+        typer.Option(
+            help="The model: a URL, openai:MODEL, ..., batch:FOLDER, a folder of weights, a hub id; else WHICHPIC_CHAT."
+        ),
     ] = None,
     llm: Annotated[
         str | None, typer.Option(help="A second model of the session, for what needs no pictures, named like --chat.")
@@ -72,7 +74,7 @@ def simulate(
         str | None,
         typer.Option(help="Mark pictures instead of answering: own (by what users know) or target (an oracle)."),
     ] = None,
-    deadline: Annotated[float | None, typer.Option(help="Seconds that a turn waits for models.")] = None,
+    deadline: Annotated[float | None, typer.Option(help="Seconds that a turn waits for models; else 600.")] = None,
     chat_cache: ChatCacheOption = None,
     adapter: Annotated[Path | None, typer.Option(help="A LoRA adapter for weights in this process.")] = None,
     precision: Annotated[str, typer.Option(help="Of weights in this process: auto, bf16, int8, int4, ...")] = "auto",
@@ -94,7 +96,7 @@ def simulate(
 
     Example: whichpic simulate world:500 --user facts --targets 50 --questions 8
 
-    Example: whichpic simulate ALBUM --recipe navigationir --chat http://localhost:8000/v1
+    Example: whichpic simulate ~/Pictures --recipe navigationir --chat vllm:
 
     Options override the recipe. Ctrl-C, or even a crash, keeps what was played; the same command goes on from there.
     With --chat batch:FOLDER the model's requests go into a file, and it ends with exit code 4 while replies are missing:

@@ -85,7 +85,7 @@ def talk(
     rewriter: Annotated[
         str,
         typer.Option(
-            help="What folds all that was said into one query: join, slerp; with a model reconstruct, expand."
+            help="What folds all that was said into one query: join (default), slerp; with a model reconstruct, expand."
         ),
     ] = "",
     rerank: Annotated[int, typer.Option(min=0, help="How many of the best pictures the model looks at each turn.")] = 0,
@@ -105,7 +105,9 @@ def talk(
 
     Example: whichpic talk ~/Pictures a dog
 
-    With a model: whichpic talk ~/Pictures a dog --chat ollama:qwen2.5vl --asker pictures --rewriter reconstruct --rerank 12
+    \b
+    With a model: whichpic talk ~/Pictures a dog --chat ollama:qwen2.5vl \\
+      --asker pictures --rewriter reconstruct --rerank 12
     """
     from whichpic.settings import settings
 
