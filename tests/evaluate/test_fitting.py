@@ -164,7 +164,7 @@ def test_too_little_is_said_so() -> None:
     album, heard = spoken(30)
     with pytest.raises(QueryError, match="too few"):
         fit_texts(album, heard[:5], BeliefSettings())
-    with pytest.raises(QueryError, match="texts, answers and both"):
+    with pytest.raises(QueryError, match="texts, answers, models and both"):
         fitted(album, heard, BeliefSettings(), what="everything")
 
 

@@ -30,7 +30,10 @@ def fit(
         bool, typer.Option("--own-words", help="Every text is a sentence of the user's own (captions of a picture).")
     ] = False,
     what: Annotated[
-        str, typer.Option(help="texts (what sentences weigh), answers (how often they err), or both.")
+        str,
+        typer.Option(
+            help="texts (what sentences weigh), answers (how often they err), models (looks, rewritten sentences), or both: all."
+        ),
     ] = "both",
     start: Annotated[Path | None, typer.Option("--from", help="Begin with the constants of this file.")] = None,
     harm: Annotated[
@@ -52,7 +55,7 @@ def fit(
     from whichpic.dialogue import BeliefSettings
     from whichpic.dialogue.constants import read_belief
     from whichpic.evaluate.fitting import HARM, changed, cross_fitted, fitted, none_fits
-    from whichpic.evaluate.replaying import Remembering, read_heard
+    from whichpic.evaluate.replaying import Remembering, read_heard, rewriter_of
     from whichpic.search.gallery import Gallery
 
     with open_album(album, encoder=encoder, store=store, quiet=json) as opened:
@@ -60,6 +63,7 @@ def fit(
         harm = HARM if harm is None else harm
         heard = read_heard(dialogues, gallery, own_words=own_words)
         before = read_belief(start) if start else BeliefSettings.fitted(gallery.encoder.id)
+        before = BeliefSettings.of({"rewriter": rewriter_of(dialogues)}, usual=before)
         if not json:
             note(f"{len(heard)} dialogues; fitting on each half and reading the other, then on all")
         with _progress(json) as told:

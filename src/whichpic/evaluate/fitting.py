@@ -17,6 +17,7 @@ from whichpic.dialogue.constants import BeliefSettings
 from whichpic.dialogue.events import Answered, Record, Said
 from whichpic.dialogue.likelihood import answer_likelihood
 from whichpic.errors import ExtraMissing, QueryError
+from whichpic.evaluate.fitting_models import fit_models
 from whichpic.evaluate.replaying import Told, halves, replay
 
 if TYPE_CHECKING:
@@ -61,14 +62,19 @@ def fitted(
     seed: int = 0,
     told: Told | None = None,
 ) -> BeliefSettings:
-    """The constants fitted on these dialogues: of texts, of answers, or of both. Raises QueryError, ExtraMissing."""
-    if what not in ("texts", "answers", "both"):
-        raise QueryError(f"there is nothing called '{what}' to fit; there are texts, answers and both")
+    """The constants fitted on these dialogues: of texts, of answers, of models, or of all that the dialogues tell of.
+
+    Raises QueryError and ExtraMissing.
+    """
+    if what not in ("texts", "answers", "models", "both"):
+        raise QueryError(f"there is nothing called '{what}' to fit; there are texts, answers, models and both")
     settings = start
-    if what != "texts":
+    if what in ("answers", "both"):
         settings = fit_answers(gallery, dialogues, settings)
-    if what != "answers":
+    if what in ("texts", "both"):
         settings = fit_texts(gallery, dialogues, settings, harm=harm, seed=seed, told=told)
+    if what in ("models", "both"):
+        settings = fit_models(gallery, dialogues, settings)
     return settings
 
 

@@ -6,14 +6,14 @@ No question is asked here: every turn's events are given, and the belief after e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from whichpic.dialogue.belief import believe
-from whichpic.dialogue.events import Answered, Event, Marked, Record, Said, question_from_json
+from whichpic.dialogue.events import Answered, Event, Marked, Noted, Record, Said, question_from_json
 from whichpic.errors import QueryError, SessionError
 from whichpic.evaluate.ranks import Ranks, count_ranks
 from whichpic.evaluate.run import Run
@@ -33,11 +33,20 @@ Told = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One dialogue as its events, a list for each turn, and the picture that was meant."""
+    """One dialogue as its events, a list for each turn, the picture that was meant, and what models noted at each turn."""
 
     id: str
     target: str
     turns: tuple[tuple[Event, ...], ...]
+    notes: tuple[Noted | None, ...] = ()
+
+    def records(self, turn: int, *, start: int) -> list[Record]:
+        """The records of one turn, numbered from `start`, the note beside the last of them."""
+        records = [Record(start + k, event) for k, event in enumerate(self.turns[turn])]
+        note = self.notes[turn] if turn < len(self.notes) else None
+        if note is not None and records:
+            records[-1] = replace(records[-1], noted=replace(note, of=records[-1].n))
+        return records
 
 
 def read_heard(path: Path, gallery: Gallery, *, own_words: bool = False) -> list[Heard]:
@@ -65,6 +74,18 @@ def read_heard(path: Path, gallery: Gallery, *, own_words: bool = False) -> list
     return kept
 
 
+def rewriter_of(path: Path) -> str:
+    """The rewriter that dialogues of ours were held with; "join" for files of others."""
+    from whichpic.simulate.dialogues import read_dialogues
+
+    try:
+        header, _ = read_dialogues(path)
+    except SessionError:
+        return "join"
+    belief = header.get("belief")
+    return str(belief.get("rewriter", "join")) if isinstance(belief, dict) else "join"
+
+
 def _ours(dialogue: Dialogue) -> Heard:
     turns: list[tuple[Event, ...]] = []
     shown: tuple[str, ...] = ()
@@ -78,7 +99,9 @@ def _ours(dialogue: Dialogue) -> Heard:
             continue
         answered = Answered(question_from_json(turn.question), turn.option, turn.words)
         turns.append((answered, Said.of(turn.words)) if turn.words else (answered,))
-    return Heard(dialogue.id, dialogue.target, tuple(turns))
+    notes = [Noted(0, turn.rewritten, turn.captions, turn.looked) for turn in dialogue.turns]
+    told = tuple(note if note != Noted(0) else None for note in notes)
+    return Heard(dialogue.id, dialogue.target, tuple(turns), told)
 
 
 def halves(dialogues: Sequence[Heard], seed: int = 0) -> tuple[list[Heard], list[Heard]]:
@@ -115,7 +138,7 @@ def replay(
         places.append([])
         for turn in range(length):
             if turn < len(dialogue.turns):
-                records += (Record(len(records) + k, event) for k, event in enumerate(dialogue.turns[turn]))
+                records += dialogue.records(turn, start=len(records))
                 belief = believe(gallery, records, own)
                 credible = belief.credible(0.9)
                 places[-1].append(count_ranks(belief.log, target))

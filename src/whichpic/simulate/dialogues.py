@@ -37,7 +37,8 @@ class Turn:
     user's answer to any question that could be asked now can carry, nats; nan where it was not measured.
     milliseconds: of the system's own work (update, models, next question). tokens, calls: of models that the system asked,
     replies out of a cache or a file included; user_tokens, user_calls: of the user's model, for what it said at this turn.
-    rewritten: all that was said so far as one sentence, where a model made one. trouble: why the turn went on without.
+    rewritten: all that was said so far as one sentence, where a model made one; captions: (id, caption) of liked pictures;
+    looked: (id, p that it fits) of pictures that a model looked at. trouble: why the turn went on without.
     """
 
     kind: str
@@ -62,6 +63,8 @@ class Turn:
     user_tokens: int = 0
     user_calls: int = 0
     rewritten: str = ""
+    captions: tuple[tuple[str, str], ...] = ()
+    looked: tuple[tuple[str, float], ...] = ()
     trouble: str = ""
     marked: str = ""
 
@@ -211,6 +214,8 @@ def _turn(plain: Mapping[str, Any]) -> Turn:
     values["shown"] = tuple(map(str, values.get("shown", ())))
     for name in ("better", "ties", "set_size", "tokens", "calls", "user_tokens", "user_calls"):
         values[name] = _count(name, values.get(name, 0))
+    for name, kind in (("captions", str), ("looked", float)):
+        values[name] = tuple((str(picture), kind(told)) for picture, told in values.get(name, ()))
     for name in ("p_first", "p_target", "milliseconds"):
         values[name] = float(values.get(name, 0.0))
     if not isinstance(values["text"], str) or not isinstance(values.get("question", {}), dict):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from whichpic.dialogue.events import Question, Said, effective
+from whichpic.dialogue.events import Noted, Question, Said, effective
 from whichpic.dialogue.likelihood import answer_likelihood
 from whichpic.dialogue.phrases import NOT_SURE
 from whichpic.dialogue.session import LEAST_GAIN, Session
@@ -224,6 +224,7 @@ class _Watch:
         self._look(results, better + ties)
         credible = belief.credible(0.9)
         group = gallery.groups == gallery.groups[self.target]
+        note = self._noted()
         self.turns.append(
             Turn(
                 kind,
@@ -247,7 +248,9 @@ class _Watch:
                 tokens=cost[1],
                 user_calls=said[0],
                 user_tokens=said[1],
-                rewritten=self._rewritten(),
+                rewritten=note.rewritten,
+                captions=note.captions,
+                looked=note.reranked,
                 trouble=self.session.trouble,
                 marked=marked,
             )
@@ -261,10 +264,10 @@ class _Watch:
         self.found = self.session.gallery.ids[self.target] in listed
         self.sure = behind < self.settings.shown
 
-    def _rewritten(self) -> str:
-        """The sentence that a model made of all that was said, "" where none did at this turn."""
+    def _noted(self) -> Noted:
+        """What models said at this turn, and was used."""
         last = effective(self.session.records)[-1:]
-        return last[0].noted.rewritten if last and last[0].noted is not None else ""
+        return (last[0].noted if last else None) or Noted(0)
 
     def _gain(self) -> float:
         """The most that the user's answer to any question proposed now can carry, in nats, as the belief expects it.
