@@ -183,6 +183,7 @@ def _address(given: str) -> str:
     """The address without a slash at its end; /v1 is added where there is no path."""
     try:
         parts = urlsplit(given.strip())
+        netloc = parts.netloc.encode("idna").decode()
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         usable = False
@@ -192,4 +193,4 @@ def _address(given: str) -> str:
         raise ChatError(
             "asked wrongly", "an address holds no key and no question mark; the key goes into WHICHPIC_CHAT_KEY"
         )
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/v1'}"
+    return f"{parts.scheme}://{netloc}{parts.path.rstrip('/') or '/v1'}"

@@ -1,15 +1,11 @@
 """HTTP to a model's server, with one deadline over everything: looking up, connecting, sending, and every byte that comes.
 
-Called by remote only. A client library's timeout is per read, so a server that sends a byte a second outlasts it; and a
-library's own errors are many. Here each fault is a ChatError, a body is never larger than stated, and nothing is followed.
+Called by connection and streaming. httpcore2 speaks HTTP; its timeouts are per step, so a server that sends a byte a second
+outlasts them. Here every step is bounded by one Clock, each fault is a ChatError, and nothing is followed.
 """
 
 from __future__ import annotations
 
-import base64
-import http.client
-import io
-import os
 import socket
 import ssl
 import threading
@@ -17,19 +13,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib import import_module
 from time import monotonic
-from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore2
 
 from whichpic.errors import ChatError
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 LARGEST = 16_000_000
 """Bytes of an answer; a conversation's is a few thousand."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_BROKEN = (httpcore2.NetworkError, httpcore2.ProtocolError)
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Clock:
         self.cancelled.set()
         for each in self.sockets:
             with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(each, socket.SHUT_RDWR)  # that of ssl takes away what a reader is using
 
     def late(self) -> ChatError:
         """The error of a deadline that has passed, or of a server that fell silent."""
@@ -75,10 +71,12 @@ class Clock:
 class Answer:
     """What a server answers: status, headers, and the body as it comes."""
 
-    def __init__(self, socket_: socket.socket, response: http.client.HTTPResponse, clock: Clock) -> None:
+    def __init__(self, pool: httpcore2.ConnectionPool, response: httpcore2.Response, clock: Clock) -> None:
         self.status = response.status
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.getheaders()}
-        self._socket, self._response, self._clock = socket_, response, clock
+        self.headers: Mapping[str, str] = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
+        }
+        self._pool, self._response, self._clock = pool, response, clock
 
     @property
     def kind(self) -> str:
@@ -87,27 +85,17 @@ class Answer:
 
     def chunks(self) -> Iterator[bytes]:
         """The body piece by piece. Raises ChatError: cut, timeout, cancelled, or server for one that is too large."""
-        stated = self._response.length
         got = 0
-        while True:
-            try:
-                chunk = self._response.read1(65536)
-            except (OSError, ValueError, AttributeError, http.client.HTTPException) as error:
-                self._clock.wait(0)
-                if isinstance(error, TimeoutError):
-                    raise self._clock.late() from None
-                raise ChatError("cut", "the connection broke before the reply was complete") from None
-            if not chunk:
-                break
-            got += len(chunk)
-            if got > LARGEST:
-                raise ChatError(
-                    "server", f"the server sent more than {LARGEST // 1_000_000} MB; a reply is far smaller"
-                )
-            yield chunk
-        self._clock.wait(0)
-        if stated is not None and got < stated:
-            raise ChatError("cut", f"the reply ended after {got} of {stated} bytes")
+        try:
+            for chunk in self._response.iter_stream():
+                got += len(chunk)
+                if got > LARGEST:
+                    raise ChatError(
+                        "server", f"the server sent more than {LARGEST // 1_000_000} MB; a reply is smaller"
+                    )
+                yield chunk
+        except _BROKEN:
+            raise ChatError("cut", f"the connection broke after {got} bytes, before the reply was complete") from None
 
     def body(self) -> bytes:
         """All of the body; raises as `chunks`."""
@@ -127,9 +115,8 @@ class Answer:
 
     def close(self) -> None:
         """End the connection; the server sees it."""
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        self._response.close()
+        self._pool.close()
 
     def __enter__(self) -> Answer:
         return self
@@ -141,167 +128,144 @@ class Answer:
 def request(url: str, clock: Clock, *, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Answer:
     """Send one request (POST with a body, else GET) and wait for the head of the answer.
 
-    Raises ChatError: unreachable, timeout, cut. Redirects are answers like others. Proxies are those of the environment
-    (HTTPS_PROXY, NO_PROXY), never for this machine itself.
+    Raises ChatError: unreachable, timeout, cut, server. Redirects are answers like others. Proxies are those of the
+    environment (HTTPS_PROXY, NO_PROXY), never for this machine itself.
     """
     parts = urlsplit(url)
-    connected, absolute = _connected(parts, clock)
-    clock.sockets[:] = [connected]
+    host = parts.hostname or ""
+    sent = {"Host": parts.netloc, "Accept-Encoding": "identity", "Connection": "close", **(headers or {})}
+    if body is not None:
+        sent["Content-Length"] = str(len(body))
+    target = httpcore2.URL(scheme=parts.scheme, host=host, port=parts.port, target=quote(parts.path, "/%:@+~") or "/")
+    asked = httpcore2.Request("GET" if body is None else "POST", target, headers=list(sent.items()), content=body)
+    proxy, tls = _proxy(parts.scheme, host), _tls() if parts.scheme == "https" else None
+    pool = httpcore2.ConnectionPool(ssl_context=tls, proxy=proxy, network_backend=_Backend(clock))
     try:
-        guarded = _Guarded(connected, clock)
-        connection = http.client.HTTPConnection(parts.netloc)
-        connection.sock = guarded  # all that http.client uses of a socket
-        sent = {"Accept-Encoding": "identity", "Connection": "close", **(headers or {})}
-        with suppress(BrokenPipeError, ConnectionResetError):  # a server that refuses a body says so before its end
-            connection.request(
-                "GET" if body is None else "POST", url if absolute else parts.path, body=body, headers=sent
-            )
-        return Answer(connected, connection.getresponse(), clock)
-    except TimeoutError:
-        connected.close()
-        raise clock.late() from None
-    except (OSError, http.client.HTTPException) as error:
-        connected.close()
-        clock.wait(0)
-        if isinstance(error, http.client.RemoteDisconnected | OSError):
+        return Answer(pool, pool.handle_request(asked), clock)
+    except httpcore2.ProxyError as error:
+        raise ChatError("unreachable", f"the proxy does not lead to {host} ({str(error)[:60]})") from None
+    except _BROKEN as error:
+        # A protocol error around another exception is about something that came and cannot be read.
+        if isinstance(error, httpcore2.NetworkError) or not isinstance(error.args[0], Exception):
             raise ChatError("cut", f"{parts.netloc} closed the connection without an answer") from None
         raise ChatError("server", f"{parts.netloc} does not speak HTTP as expected") from None
-    except BaseException:
-        connected.close()
-        raise
 
 
-class _Guarded:
-    """A socket whose every step is bounded by the clock, as http.client wants one."""
+class _Backend(httpcore2.NetworkBackend):
+    """Connects within the time of a clock."""
 
-    def __init__(self, inner: socket.socket, clock: Clock) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._inner = clock, httpcore2.SyncBackend()
+
+    def connect_tcp(self, host: str, port: int, *_: Any, **__: Any) -> httpcore2.NetworkStream:
+        began, clock = monotonic(), self._clock
+        trouble: Exception | None = None
+        for address in _addresses(host, port, clock):
+            most = max(clock.connect - (monotonic() - began), 0.1)
+            try:
+                return _Stream(self._inner.connect_tcp(address, port, clock.wait(most)), clock)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                trouble = error
+        if isinstance(trouble, httpcore2.ConnectTimeout):
+            raise ChatError("timeout", f"{host}:{port} did not answer within {clock.connect:g} s")
+        raise ChatError("unreachable", f"no server answers at {host}:{port} ({_why(trouble)}); is it running?")
+
+
+class _Stream(httpcore2.NetworkStream):
+    """A connection whose every step is bounded by a clock, which may end it."""
+
+    def __init__(self, inner: httpcore2.NetworkStream, clock: Clock) -> None:
         self._inner, self._clock = inner, clock
+        clock.sockets[:] = [inner.get_extra_info("socket")]
 
-    def sendall(self, data: Any) -> None:
-        view = memoryview(data)
-        while view:
-            self._inner.settimeout(self._clock.wait(self._clock.idle))
-            view = view[self._inner.send(view[:65536]) :]
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        try:
+            if data := self._inner.read(max_bytes, self._clock.wait(self._clock.idle)):
+                return data
+        except httpcore2.ReadTimeout:
+            raise self._clock.late() from None
+        except httpcore2.ReadError:
+            self._clock.wait(0)
+            raise
+        self._clock.wait(0)  # an end that was made here is no end of the reply
+        return b""
 
-    def makefile(self, *_: object, **__: object) -> io.BufferedReader:
-        return io.BufferedReader(_Incoming(self._inner, self._clock))
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        try:
+            for begin in range(0, len(buffer), 16384):  # pictures are large: the clock is looked at in between
+                self._inner.write(buffer[begin : begin + 16384], self._clock.wait(self._clock.idle))
+        except httpcore2.WriteTimeout:
+            raise self._clock.late() from None
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        try:
+            secure = self._inner.start_tls(ssl_context, server_hostname, self._clock.wait(self._clock.connect))
+            return _Stream(secure, self._clock)
+        except httpcore2.ConnectTimeout:
+            raise ChatError("timeout", f"{server_hostname} did not answer within {self._clock.connect:g} s") from None
+        except httpcore2.ConnectError as error:
+            if isinstance(cause := error.__cause__, ssl.SSLCertVerificationError):
+                why = f"the certificate of {server_hostname} is not valid: {cause.verify_message}"
+            else:
+                why = f"no secure connection to {server_hostname}: {_why(error)}"
+            raise ChatError("unreachable", why) from None
+        except ChatError:
+            self.close()  # the library closes what failed in its own hands only
+            raise
 
     def close(self) -> None:
-        """http.client closes early; the answer still reads."""
+        self._inner.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
 
 
-class _Incoming(io.RawIOBase):
-    def __init__(self, inner: socket.socket, clock: Clock) -> None:
-        self._inner, self._clock = inner, clock
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        self._inner.settimeout(self._clock.wait(self._clock.idle))
-        return self._inner.recv_into(buffer)
-
-
-def _connected(parts: SplitResult, clock: Clock) -> tuple[socket.socket, bool]:
-    """A connection to the server, and whether a proxy wants the whole address in the request."""
-    host, secure = parts.hostname or "", parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
-    proxy = _proxy(parts.scheme, host)
-    plain = _open(host, port, clock) if proxy is None else _open(proxy.hostname or "", proxy.port or 80, clock)
-    if not secure:
-        return plain, proxy is not None
-    try:
-        if proxy is not None:
-            _tunnel(plain, proxy, host, port, clock)
-        plain.settimeout(clock.wait(clock.connect))
-        return _tls().wrap_socket(plain, server_hostname=host), False
-    except TimeoutError:
-        plain.close()
-        raise ChatError("timeout", f"{host} did not answer within {clock.connect:g} s") from None
-    except ssl.SSLCertVerificationError as error:
-        plain.close()
-        raise ChatError("unreachable", f"the certificate of {host} is not valid: {error.verify_message}") from None
-    except OSError as error:
-        plain.close()
-        raise ChatError("unreachable", f"no secure connection to {host}: {error.strerror or error}") from None
-    except BaseException:
-        plain.close()
-        raise
-
-
-def _open(host: str, port: int, clock: Clock) -> socket.socket:
-    began = monotonic()
-    trouble: OSError | None = None
-    for family, kind, protocol, _, address in _addresses(host, port, clock):
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.settimeout(clock.wait(max(clock.connect - (monotonic() - began), 0.1)))
-            connection.connect(address)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return connection
-        except OSError as error:
-            connection.close()
-            trouble = error
-        except BaseException:
-            connection.close()
-            raise
-    if isinstance(trouble, TimeoutError):
-        raise ChatError("timeout", f"{host}:{port} did not answer within {clock.connect:g} s")
-    why = "" if trouble is None else f" ({trouble.strerror or trouble})"
-    raise ChatError("unreachable", f"no server answers at {host}:{port}{why}; is it running?")
-
-
-def _addresses(host: str, port: int, clock: Clock) -> list[Any]:
+def _addresses(host: str, port: int, clock: Clock) -> list[str]:
     """The addresses of a host. Looked up in a thread: the system's own patience with a name server is half a minute."""
-    found: list[Any] = []
+    found: list[str] = []
     trouble: list[OSError] = []
 
     def look_up() -> None:
         try:
-            found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            trouble.append(error if isinstance(error, OSError) else OSError(str(error)))
+            found.extend(str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            trouble.append(error)
 
     thread = threading.Thread(target=look_up, daemon=True, name="whichpic-lookup")
     thread.start()
     thread.join(clock.wait(clock.connect))
     if not found:
-        why = f": {trouble[0].strerror or trouble[0]}" if trouble else ": the name server does not answer"
-        raise ChatError("unreachable", f"the host {host} cannot be found{why}")
+        why = trouble[0].strerror or str(trouble[0]) if trouble else "the name server does not answer"
+        raise ChatError("unreachable", f"the host {host} cannot be found: {why}")
     return list(found)
 
 
-def _proxy(scheme: str, host: str) -> SplitResult | None:
+def _proxy(scheme: str, host: str) -> httpcore2.Proxy | None:
     if host.lower() in _LOOPBACK or host.startswith("127."):
         return None
-    from urllib.request import getproxies, proxy_bypass
-
     address = getproxies().get(scheme)
-    return None if not address or proxy_bypass(host) else urlsplit(address if "//" in address else f"http://{address}")
+    if not address or proxy_bypass(host):
+        return None
+    try:
+        parts = urlsplit(address if "//" in address else f"http://{address}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError
+        url = httpcore2.URL(scheme=parts.scheme, host=parts.hostname, port=parts.port, target="/")
+    except ValueError:
+        name = f"{scheme.upper()}_PROXY"
+        raise ChatError("unreachable", f"{name} is no address of an HTTP proxy; expected http://host:port") from None
+    auth = (unquote(parts.username).encode(), unquote(parts.password or "").encode()) if parts.username else None
+    return httpcore2.Proxy(url, auth=auth)
 
 
-def _tunnel(connection: socket.socket, proxy: SplitResult, host: str, port: int, clock: Clock) -> None:
-    asked = f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n"
-    if proxy.username:
-        who = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-        asked += f"Proxy-Authorization: Basic {base64.b64encode(who.encode()).decode()}\r\n"
-    _Guarded(connection, clock).sendall(f"{asked}\r\n".encode())
-    head = b""
-    while not head.endswith(b"\r\n\r\n") and len(head) < 16384:
-        connection.settimeout(clock.wait(clock.connect))
-        if not (byte := connection.recv(1)):  # one by one: what follows the head belongs to TLS
-            break
-        head += byte
-    if b" 200" not in head.split(b"\r\n", 1)[0]:
-        said = head.split(b"\r\n", 1)[0].decode("latin-1")[:60]
-        raise ChatError("unreachable", f"the proxy {proxy.hostname} does not lead to {host} ({said or 'no answer'})")
+def _why(error: Exception | None) -> str:
+    """What the system says, without its number."""
+    return getattr(getattr(error, "__cause__", None), "strerror", None) or str(error)
 
 
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
-    """Certificates as the system has them; those of certifi where the system of Python brings none."""
-    context = ssl.create_default_context()
-    if not context.cert_store_stats()["x509_ca"] and not os.environ.get("SSL_CERT_DIR"):
-        with suppress(ImportError):
-            context.load_verify_locations(import_module("certifi").where())
-    return context
+    """Certificates as the system has them."""
+    return httpcore2.default_ssl_context()
