@@ -32,7 +32,7 @@ def fit(
     what: Annotated[
         str,
         typer.Option(
-            help="texts (what sentences weigh), answers (how often they err), models (looks, rewritten sentences), or both (all)"
+            help="texts (what sentences weigh), answers (how often they err), models (looks, sentences), or both (all)"
         ),
     ] = "both",
     start: Annotated[Path | None, typer.Option("--from", help="Begin with the constants of this file.")] = None,
