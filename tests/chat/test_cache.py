@@ -95,6 +95,27 @@ def test_each_question_of_choose_is_kept_for_itself(tmp_path: Path) -> None:
     assert found.mass.tolist() == [[0, 1], [1, 0], [1, 0]] and not found.exact and len(chat.asked) == 3
 
 
+def test_a_batch_asks_only_for_what_is_not_kept(tmp_path: Path) -> None:
+    class Many(Scripted):
+        concurrency = 3
+
+        def complete_many(self, conversations, *, schema=None, decoding, batch=8):  # type: ignore[no-untyped-def]
+            return [self.complete(each, schema=schema, decoding=decoding)[0] for each in conversations]
+
+    def talk(number: int) -> list[Message]:
+        return [Message("user", f"Number {number}?")]
+
+    chat = Many(lambda messages: f'{{"number": {messages[-1].text[7:-1]}}}')
+    cached = Cached(chat, tmp_path)
+    cached.complete(talk(2), schema=Other)
+    replies = cached.complete_many([talk(1), talk(2), talk(3)], schema=Other, batch=2)
+    assert [(each.value.number, each.cached) for each in replies] == [(1, False), (2, True), (3, False)]
+    assert [each.cached for each in cached.complete_many([talk(3), talk(1)], schema=Other)] == [True, True]
+    assert len(chat.asked) == 3 and cached.concurrency == 3
+    plain = Cached(Scripted(["a dog"]), tmp_path)
+    assert not hasattr(plain, "complete_many") and plain.concurrency == 1
+
+
 def test_streams_and_scores_are_kept_too(tmp_path: Path) -> None:
     chat = Scripted(["a dog on grass", "a cat"])
     cached = Cached(chat, tmp_path)

@@ -103,21 +103,26 @@ class Cached:
         deadline: float | None = None,
     ) -> list[Reply]:
         """The n replies that are kept for exactly this request, else those of the chat. Raises as the chat."""
-        from whichpic.chat.structured import parse
 
         def key() -> str:
             return request_key(self.chat.id, messages, schema, n, decoding)
 
-        if (kept := self._kept(key(), decoding)) is not None:
-            with suppress(ChatError, KeyError, TypeError):
-                replies = [Reply(**each, cached=True) for each in kept]
-                if schema is not None:
-                    replies = [replace(each, value=parse(each.text, schema)) for each in replies]
-                self.usage.add(cached=True)
-                return replies
+        if (kept := self._kept_replies(key(), schema, decoding)) is not None:
+            return kept
         replies = self.chat.complete(messages, schema=schema, n=n, decoding=decoding, deadline=deadline)
         self._keep(key, [_plain(each) for each in replies], decoding)
         return replies
+
+    @property
+    def complete_many(self) -> Callable[..., list[Reply]]:
+        """As `chat.local`'s, for conversations side by side: those that are kept are not asked. Only where the chat has it."""
+        chat: Any = self.chat
+        return partial(self._many, chat.complete_many)
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests at a time the chat behind it takes."""
+        return int(getattr(self.chat, "concurrency", 1))
 
     def stream(
         self, messages: Sequence[Message], *, decoding: Decoding = Decoding(), deadline: float | None = None
@@ -190,6 +195,42 @@ class Cached:
         else:
             self.usage.add(cached=True)
         return [np.array(kept[reply], dtype=np.float32) for reply in replies]
+
+    def _many(
+        self,
+        many: Callable[..., list[Reply]],
+        conversations: Sequence[Sequence[Message]],
+        *,
+        schema: Schema | None = None,
+        decoding: Decoding = Decoding(),
+        **options: Any,
+    ) -> list[Reply]:
+        def key(messages: Sequence[Message]) -> str:
+            return request_key(self.chat.id, messages, schema, 1, decoding)
+
+        kept = [self._kept_replies(key(messages), schema, decoding) for messages in conversations]
+        left = [messages for messages, replies in zip(conversations, kept, strict=True) if replies is None]
+        asked = iter(many(left, schema=schema, decoding=decoding, **options) if left else ())
+        found: list[Reply] = []
+        for messages, replies in zip(conversations, kept, strict=True):
+            found.append(replies[0] if replies is not None else next(asked))
+            if replies is None:
+                self._keep(partial(key, messages), [_plain(found[-1])], decoding)
+        return found
+
+    def _kept_replies(self, key: str, schema: Schema | None, decoding: Decoding) -> list[Reply] | None:
+        from whichpic.chat.structured import parse
+
+        if (kept := self._kept(key, decoding)) is None:
+            return None
+        try:
+            replies = [Reply(**each, cached=True) for each in kept]
+            if schema is not None:
+                replies = [replace(each, value=parse(each.text, schema)) for each in replies]
+        except (ChatError, KeyError, TypeError):
+            return None
+        self.usage.add(cached=True)
+        return replies
 
     def _row(self, key: str, columns: int) -> tuple[list[float], bool] | None:
         kept = self._store.get(key)

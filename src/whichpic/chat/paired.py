@@ -52,6 +52,11 @@ class Paired:
         return self.looks.can_score and self.writes.can_score
 
     @property
+    def concurrency(self) -> int:
+        """As the one that looks: looks are what is done side by side."""
+        return int(getattr(self.looks, "concurrency", 1))
+
+    @property
     def usage(self) -> Usage:
         """What both have cost together, as it is now."""
         one, other = self.looks.usage, self.writes.usage
