@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.chat.faulty import faulty
 from tests.support import drawn_album
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,13 +22,13 @@ def examples(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
 def test_the_python_examples_run(name: str, tmp_path: Path) -> None:
-    of_albums, of_metrics = examples(name)
+    of_albums, of_a_model, of_metrics = examples(name)
     album = drawn_album(tmp_path / "Pictures", 24)
 
     def printed(code: str) -> str:
         done = subprocess.run(
             [sys.executable, "-c", code.replace("~/Pictures", str(album))], capture_output=True, text=True,
-            timeout=100, check=False,
+            timeout=100, check=False, cwd=tmp_path,
             env={"WHICHPIC_ENCODER": "toy", "WHICHPIC_OFFLINE": "1", "WHICHPIC_HOME": str(tmp_path), "PATH": "",
                  "LC_ALL": "C.UTF-8"},
         )  # fmt: skip
@@ -34,6 +36,10 @@ def test_the_python_examples_run(name: str, tmp_path: Path) -> None:
         return done.stdout
 
     assert ".png" in printed(of_albums)
+    shutil.copy(min(album.rglob("*.png")), tmp_path / "photo.jpg")
+    with faulty(reply="a dog, no people") as server:
+        answer, found = printed(of_a_model.replace("ollama:qwen2.5vl", server.url)).splitlines()
+    assert answer == "a dog, no people" and found.endswith(".png") and len(server.asked) > 1, (answer, found)
     lists, best, last = printed(of_metrics).splitlines()
     assert lists.startswith("[0.66") and best.endswith("1.        ]") and last.startswith("1.69"), (lists, best, last)
 
