@@ -123,7 +123,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _do(self, fault: str, body: dict[str, Any]) -> None:
         odd = next((name for name in self.server.refuses if name in body), "")
         seen = any(isinstance(each["content"], list) for each in body["messages"])
-        if odd:
+        wrong = _out_of_turn([each["role"] for each in body["messages"]], "system" not in self.server.refuses)
+        if wrong:
+            self._json({"error": {"message": wrong}}, status=400)
+        elif odd:
             self._json({"error": {"message": f"Unsupported parameter: '{odd}'", "param": odd}}, status=400)
         elif self.server.blind and seen:
             self._json({"error": {"message": "image input is not supported"}}, status=500)
@@ -247,6 +250,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
         self.wfile.flush()
+
+
+def _out_of_turn(roles: list[str], system: bool) -> str:
+    """What a strict chat template, such as Gemma's, says of these roles; "" where it takes them."""
+    if roles[0] == "system":
+        if not system:
+            return "System role not supported"
+        roles = roles[1:]
+    expected = [("user", "assistant")[k % 2] for k in range(len(roles))]
+    return "" if roles == expected else "Conversation roles must alternate user/assistant/user/assistant/..."
 
 
 _STATUSES: dict[str, tuple[Any, ...]] = {

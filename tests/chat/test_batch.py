@@ -55,6 +55,17 @@ def test_a_request_waits_and_its_reply_is_found(tmp_path: Path) -> None:
     assert reply.text == "a dog" and Batch(tmp_path, model="gpt-4o").pending() == 0
 
 
+def test_what_is_written_down_takes_turns_and_names_its_model(tmp_path: Path) -> None:
+    batch = open_chat(f"batch:{tmp_path}")
+    twice = [*ASKED, Message("user", "And where?")]
+    for ask in (lambda: batch.complete(twice), lambda: batch.choose(twice, ["Is it red?"], ["yes", "no"])):
+        with pytest.raises(ChatPending):
+            ask()
+    roles = [[each["role"] for each in line["body"]["messages"]] for line in lines(tmp_path / "requests.jsonl")]
+    assert roles == [["system", "user"]] * 2
+    assert batch.id.startswith("batch (no model was named);") and Batch(tmp_path, model="m").id.startswith("batch#m;")
+
+
 def test_everything_that_can_be_asked_is_written_down_before_the_work_stops(tmp_path: Path) -> None:
     batch = Batch(tmp_path)
     with pytest.raises(ChatPending, match="3 requests wait"):

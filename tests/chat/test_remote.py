@@ -223,6 +223,23 @@ def test_users_and_assistants_take_turns() -> None:
         assert sent["content"][-1]["text"] == "Two.\n\nThree."
 
 
+@pytest.mark.parametrize("refuses", [(), ("system",)])
+def test_whatever_is_asked_users_and_assistants_take_turns(refuses: tuple[str, ...]) -> None:
+    """The server refuses what a strict template, such as Gemma's, refuses; so it does in all tests of this file."""
+    picture = Image.new("RGB", (40, 40), "red")
+    talk = [Message("system", "You help."), Message("user", "Look.", (picture,)), Message("user", "Which one?")]
+    replies = iter(["none", '{"question": "Red?"}', *["yes"] * 9])
+    with faulty(reply=lambda _: next(replies), refuses=refuses, several=False) as server:
+        server.scores = [-0.5]
+        chat = Remote(server.url, preset="vllm", concurrency=1)
+        assert chat.complete(talk, schema=Asked)[0].repaired
+        assert "".join(chat.stream(talk)).strip() == "yes"
+        assert chat.choose(talk, ["Red?", "Blue?"], ["yes", "no"]).mass.tolist() == [[1, 0], [1, 0]]
+        assert [each.tolist() for each in chat.logprobs(talk, ["red"])] == [[-0.5]]
+        begun = [each["messages"][0]["role"] for each in server.asked[1:]]
+        assert set(begun) == ({"user"} if refuses else {"system"})
+
+
 def test_what_a_model_thinks_and_control_signs_are_not_part_of_its_reply() -> None:
     with faulty(reply="<think>hm, a cat?</think>\n\x1b[31ma dog\u202e\x00") as server:
         assert Remote(server.url).complete(ASKED)[0].text == "[31ma dog"

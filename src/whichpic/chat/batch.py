@@ -46,7 +46,8 @@ class Batch:
             raise ChatError("asked wrongly", "no folder for the requests was named; expected batch:FOLDER")
         self.folder = Path(folder).expanduser()
         self.model, self.picture_bytes, self.longest = model, picture_bytes, longest
-        self.id = f"batch#{model};{longest}px;{picture_bytes}b"
+        called = f"batch#{model}" if model else "batch (no model was named)"
+        self.id = f"{called};{longest}px;{picture_bytes}b"  # stands beside what the model wrote
         self.describe = f"files in {self.folder}"
         self.can_see = self.can_see_several = True
         self.can_score = False

@@ -18,7 +18,6 @@ from whichpic.chat.servers import (
     PRESETS,
     Heard,
     as_reply,
-    merged,
     preset_of,
     read_choices,
     tokens,
@@ -190,7 +189,6 @@ class Remote:
         from whichpic.chat.scored import reply_logprobs
 
         call = self._call(prefix, deadline)
-        call = replace(call, plain=merged(call.plain))
 
         def ask(extra: Mapping[str, Any]) -> dict[str, Any]:
             def body() -> dict[str, Any]:
@@ -199,7 +197,9 @@ class Remote:
             return self._seeing(lambda: self._server.ask(body, call.clock, seen=call.seen, read=lambda found: found))[0]
 
         begin = tokens(ask({}))[0]
-        return self._together(lambda k: reply_logprobs(ask, call.plain, replies[k], begin, where), len(replies))
+        # As they were sent, now that the server has said what it takes.
+        laid = self._request(call, Decoding())["messages"]
+        return self._together(lambda k: reply_logprobs(ask, laid, replies[k], begin, where), len(replies))
 
     def _replies(
         self, call: _Call, messages: Sequence[Message], schema: Schema | None, decoding: Decoding, *, n: int = 1
