@@ -79,6 +79,22 @@ def test_earlier_questions_are_in_the_prompt_and_not_asked_again() -> None:
     assert all('1. "What colour is the wall?"' in messages[-1].text for messages in chat.asked)
 
 
+def test_questions_that_got_a_reply_in_words_are_in_the_prompt_too() -> None:
+    records = [*RECORDS, Record(1, Said.of("far away", asked="Where is the wall?"))]
+    chat = Scripted([says("Where is the wall?", "far", "near"), says()])
+    assert ask(chat, records)[0].text == "What colour is the wall?"
+    assert all('1. "Where is the wall?"' in messages[-1].text for messages in chat.asked)
+
+
+@pytest.mark.parametrize(("chooser", "looks"), [("eig", 12), ("first", 0)])
+def test_who_takes_the_first_question_has_nothing_compared(chooser: str, looks: int) -> None:
+    chat = Scripted(lambda messages: "B" if "one letter" in messages[-1].text else says())
+    session = Session(ALBUM, asker="pictures", choose_by=chooser, chat=chat, pictures=opened)
+    session.say("a bright wall")
+    assert [len(question.told) for question in session.questions(1)] == [looks]
+    assert sum("one letter" in messages[-1].text for messages in chat.asked) == looks
+
+
 def test_several_questions_are_drawn_about_the_same_pictures() -> None:
     chat = Scripted([says(), says("Where is the wall?", "far", "near"), says()])
     found = ask(chat, n=3)

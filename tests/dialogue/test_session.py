@@ -136,6 +136,15 @@ def test_what_was_said_is_not_asked() -> None:
     assert "dog" not in about and "cat" not in about and "car" in about
 
 
+def test_a_question_that_got_a_reply_in_words_is_not_asked_again() -> None:
+    session = Session(ALBUM, asker="facts", choose_by="first")
+    session.say("red")
+    first, second = session.questions(2)
+    session.reply(first.text, "I think so, but far away")
+    texts = [question.text for question in session.questions(100)]
+    assert first.text not in texts and second.text in texts
+
+
 def test_free_words_answer_where_they_mean_an_option() -> None:
     session = Session(ALBUM, asker="facts", choose_by="first")
     session.say("red")

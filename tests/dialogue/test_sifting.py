@@ -9,7 +9,7 @@ from whichpic.dialogue import Answered, Option, Question, Said
 from whichpic.dialogue.events import Record
 from whichpic.dialogue.likelihood import NO, OTHER
 from whichpic.dialogue.phrases import ask, read
-from whichpic.dialogue.sifting import Proposal, Proposals, clean, settled, sift, told
+from whichpic.dialogue.sifting import Proposal, Proposals, asked_texts, clean, settled, sift, told
 
 SAID = (Record(0, Said.of("a woman with a red umbrella and a dog on a beach")),)
 
@@ -118,6 +118,14 @@ def test_no_question_comes_twice_whoever_asked_it_and_however() -> None:
     assert reason("Is there a boat?", *YES_NO, records=thing) == "repeated"
     twice = sift([proposal("What colour is the cat?", *CATS)] * 2, (), asker="pictures")
     assert len(twice.kept) == 1 and twice.dropped[0][1] == "repeated"
+
+
+def test_a_question_that_got_a_reply_in_words_is_asked_once_too() -> None:
+    replied = (*SAID, Record(1, Said.of("on grass", asked="Where is the animal lying?")))
+    assert asked_texts(replied) == ["Where is the animal lying?"]
+    given = (("sofa", "an animal on a sofa"), ("floor", "an animal on the floor"))
+    assert kept("Where is the animal lying?", *given)
+    assert reason("Where's the animal lying?", *given, records=replied) == "repeated"
 
 
 def test_an_answer_settles_what_it_says() -> None:

@@ -20,6 +20,7 @@ from whichpic.dialogue.naming import OPEN, can_be_asked, nameable
 from whichpic.dialogue.phrases import ask
 from whichpic.dialogue.sampling import check, sample
 from whichpic.dialogue.sifting import asked as _asked
+from whichpic.dialogue.sifting import asked_texts
 from whichpic.dialogue.sifting import settled as _known
 from whichpic.errors import QueryError
 from whichpic.words import vocabulary
@@ -48,6 +49,8 @@ _WORTH = 0.02
 _SURE = 0.6
 _THINGS = 24
 _PICKED = 5
+JUDGED = 12
+"""A model answers its own questions on so many candidates: a look each (design, section 2)."""
 _CHIPS = 2
 """Few: who can choose says no more, and words find the picture better (docs/asking.md)."""
 
@@ -63,6 +66,7 @@ def facts(gallery: Gallery, belief: Belief, records: Sequence[Record], language:
     known = _known(records)
     asked = {question.key for question in _asked(records)}
     about = {(question.attribute, question.about) for question in _asked(records)}
+    texts = {text.casefold() for text in asked_texts(records)}
     for each in (weights, alike):
         proposed = [
             *_open(gallery, rows, each, known, records, language),
@@ -71,6 +75,7 @@ def facts(gallery: Gallery, belief: Belief, records: Sequence[Record], language:
             *_details(gallery, rows, each, language),
         ]
         left = [q for q in proposed if q.key not in asked and (q.attribute, q.about) not in about]
+        left = [q for q in left if q.text.casefold() not in texts]
         if left:
             return left
     return []
@@ -106,7 +111,7 @@ def askers(
     n: int | None = None,
     seed: int = 0,
     sampler: str = "cluster",
-    judged: int = 12,
+    judged: int = JUDGED,
 ) -> tuple[Asker, ...]:
     """The askers of a comma-separated list of names; `captions` and `pictures` ask a chat, the others do without.
 

@@ -14,7 +14,7 @@ import numpy as np
 from whichpic.chat.base import Decoding, Message
 from whichpic.dialogue.judging import answer_tables, ending, remaining, time_left
 from whichpic.dialogue.sampling import sample
-from whichpic.dialogue.sifting import Answers, Proposal, asked, clean, sift, told
+from whichpic.dialogue.sifting import Answers, Proposal, asked_texts, clean, sift, told
 from whichpic.errors import ChatError, WhichpicError
 from whichpic.prompts import listed, prompt, quoted
 
@@ -64,7 +64,7 @@ def pictures(
     names, seen = _sampled(gallery, belief, pictures, sampler, seed=1000 * seed + len(records))
     several = chat.can_see_several
     looked_at = tuple(seen) if several else (contact_sheet(seen),)
-    earlier = [question.text for question in asked(records)]
+    earlier = asked_texts(records)
     kept: Sequence[Question] = ()
     for attempt in range(_TRIES):
         filled = prompt("ask-pictures" if several else "ask-sheet", language, k=str(len(seen)),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from whichpic.dialogue.asking import Asker, askers
+from whichpic.dialogue.asking import JUDGED, Asker, askers
 from whichpic.dialogue.refining import trouble
 from whichpic.errors import ChatError
 
@@ -27,20 +27,25 @@ def asks_a_model(names: str) -> bool:
     return not {name.strip() for name in names.split(",")} <= {*WITHOUT.split(","), ""}
 
 
-def built(names: str, models: Models, *, seconds: float, seed: int = 0) -> tuple[Asker, ...]:
-    """The askers of a comma-separated list of names. Raises QueryError for a name that there is not, or without its chat."""
+def built(names: str, models: Models, *, seconds: float, seed: int = 0, choose_by: str = "eig") -> tuple[Asker, ...]:
+    """The askers of a comma-separated list of names. Raises QueryError for a name that there is not, or without its chat.
+
+    choose_by: the chooser. `first` compares nothing, so that no candidate is looked at for it beforehand.
+    """
     return askers(
-        names, chat=models.chat, pictures=models.pictures, sampler=models.sampler, deadline=seconds, seed=seed
-    )
+        names, chat=models.chat, pictures=models.pictures, sampler=models.sampler, deadline=seconds, seed=seed,
+        judged=0 if choose_by == "first" else JUDGED,
+    )  # fmt: skip
 
 
 def proposing(
-    gallery: Gallery, belief: Belief, records: Sequence[Record], models: Models, *, language: str, seed: int
-) -> Propose:
+    gallery: Gallery, belief: Belief, records: Sequence[Record], models: Models, *, language: str, seed: int,
+    choose_by: str = "eig",
+) -> Propose:  # fmt: skip
     """What asks the askers of a session in its state of now."""
 
     def propose(names: str, seconds: float) -> list[Question]:
-        each = built(names, models, seconds=seconds, seed=seed)
+        each = built(names, models, seconds=seconds, seed=seed, choose_by=choose_by)
         return [question for ask in each for question in ask(gallery, belief, records, language)]
 
     return propose

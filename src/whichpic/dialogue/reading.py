@@ -14,7 +14,7 @@ import numpy as np
 from whichpic.chat.base import Decoding, Message
 from whichpic.dialogue.judging import answer_tables, ending, in_words, remaining, time_left, unsettled
 from whichpic.dialogue.sampling import clusters
-from whichpic.dialogue.sifting import Proposals, asked, sift, told
+from whichpic.dialogue.sifting import Proposals, asked_texts, sift, told
 from whichpic.errors import ChatError
 from whichpic.prompts import listed, prompt
 
@@ -58,7 +58,7 @@ def captions(
     """
     ends = ending(deadline)
     texts = read(gallery, belief, language)
-    earlier = [question.text for question in asked(records)]
+    earlier = asked_texts(records)
     kept: Sequence[Question] = ()
     for attempt in range(_TRIES):
         filled = prompt("ask-captions", language, n=str(n), said=listed(told(records)),

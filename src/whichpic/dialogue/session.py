@@ -369,7 +369,7 @@ class Session:
 
     def _ranked_questions(self) -> list[Question]:
         propose = proposing(self.gallery, self.belief, effective(self.records), self.models,
-                            language=self.language_now, seed=self.seed)  # fmt: skip
+                            language=self.language_now, seed=self.seed, choose_by=self.choose_by)  # fmt: skip
         began = perf_counter()
         questions, failed = proposed(self.asker, propose, seconds=self._left())
         self._spent += perf_counter() - began

@@ -159,9 +159,7 @@ def sift(
     """
     kept: list[Question] = []
     dropped: list[tuple[str, str]] = []
-    before = asked(records)
-    texts = [question.text for question in before]
-    texts += [record.event.asked for record in records if isinstance(record.event, Said) and record.event.asked]
+    before, texts = asked(records), asked_texts(records)
     known, said = settled(records), [_content(text) for text in told(records)]
     for proposal in proposals[:50]:
         raw, text = proposal.question, _asking(proposal.question)
@@ -183,6 +181,18 @@ def sift(
 def asked(records: Sequence[Record]) -> list[Question]:
     """The questions that were answered, "not sure" included."""
     return [record.event.question for record in records if isinstance(record.event, Answered)]
+
+
+def asked_texts(records: Sequence[Record]) -> list[str]:
+    """The texts of all questions so far, in their order: those of `asked`, and those that got a reply in words."""
+    texts = []
+    for record in records:
+        match record.event:
+            case Answered(question=question):
+                texts.append(question.text)
+            case Said(asked=text) if text:
+                texts.append(text)
+    return texts
 
 
 def told(records: Sequence[Record]) -> list[str]:
