@@ -81,7 +81,7 @@ def tiny_llm(folder: Path, *, kind: str = "llama") -> Path:
 
     tokenizer = tiny_tokenizer(folder)
     config, model = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM)}[kind]
-    return _saved(model, config(**_vocabulary(tokenizer), **_TEXT), folder)
+    return saved_model(model, config(**_vocabulary(tokenizer), **_TEXT), folder)
 
 
 def tiny_llava(folder: Path) -> Path:
@@ -96,7 +96,7 @@ def tiny_llava(folder: Path) -> Path:
         vision_feature_layer=-2,
     )
     _write(folder / "preprocessor_config.json", _clip_settings("CLIPImageProcessor"))
-    return _saved(LlavaForConditionalGeneration, config, folder)
+    return saved_model(LlavaForConditionalGeneration, config, folder)
 
 
 def tiny_llava_next(folder: Path) -> Path:
@@ -114,7 +114,7 @@ def tiny_llava_next(folder: Path) -> Path:
     )
     settings = {**_clip_settings("LlavaNextImageProcessor"), "image_grid_pinpoints": grids, "do_pad": True}
     _write(folder / "preprocessor_config.json", settings)
-    return _saved(LlavaNextForConditionalGeneration, config, folder)
+    return saved_model(LlavaNextForConditionalGeneration, config, folder)
 
 
 def tiny_qwen2_vl(folder: Path) -> Path:
@@ -208,7 +208,7 @@ def _tiny_qwen(folder: Path, name: str, vision: dict[str, Any], **text: Any) -> 
         "image_std": [0.26862954, 0.26130258, 0.27577711],
     }
     _write(folder / "preprocessor_config.json", settings)
-    return _saved(getattr(transformers, f"{name}ForConditionalGeneration"), config, folder)
+    return saved_model(getattr(transformers, f"{name}ForConditionalGeneration"), config, folder)
 
 
 def _tiny_idefics(folder: Path, name: str) -> Path:
@@ -236,7 +236,7 @@ def _tiny_idefics(folder: Path, name: str) -> Path:
     }
     _write(folder / "preprocessor_config.json", settings)
     _write(folder / "processor_config.json", {"processor_class": f"{name}Processor", "image_seq_len": 1})
-    return _saved(getattr(transformers, f"{name}ForConditionalGeneration"), config, folder)
+    return saved_model(getattr(transformers, f"{name}ForConditionalGeneration"), config, folder)
 
 
 def _clip_settings(name: str) -> dict[str, Any]:
@@ -260,7 +260,7 @@ def _vocabulary(tokenizer: Any) -> dict[str, int]:
     }
 
 
-def _saved(kind: Any, config: Any, folder: Path) -> Path:
+def saved_model(kind: Any, config: Any, folder: Path) -> Path:
     """A model of this config with the same random weights each time, louder than usual: replies differ by prompt."""
     import torch
 

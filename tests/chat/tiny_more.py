@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.chat.tiny import SIDE
+from tests.chat.tiny import SIDE, saved_model, tiny_tokenizer
 
 WIDTH, INNER, LAYERS, ROWS = 64, 96, 2, 400
 TOWER, TOWER_INNER, PATCH = 64, 80, 14
@@ -235,3 +235,155 @@ def _text_config() -> dict[str, Any]:
 
 def _write(path: Path, value: dict[str, Any]) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def tiny_internvl(folder: Path) -> Path:
+    """InternVL: tiles of 28 pixels, one token each; Qwen2."""
+    from transformers import InternVLConfig, InternVLForConditionalGeneration
+
+    tokenizer = tiny_tokenizer(folder, picture="<IMG_CONTEXT>", also=("<img>", "</img>"))
+    config = InternVLConfig(
+        vision_config={**tiny_vision(), "image_size": [SIDE, SIDE], "patch_size": [PATCH, PATCH]},
+        text_config=_text(tokenizer, "qwen2"),
+        image_token_id=tokenizer.convert_tokens_to_ids("<IMG_CONTEXT>"),
+        image_seq_length=1,
+        tie_word_embeddings=False,
+    )
+    settings = {
+        "image_processor_type": "GotOcr2ImageProcessor",
+        "size": {"height": SIDE, "width": SIDE},
+        "crop_to_patches": False,
+        "min_patches": 1,
+        "max_patches": 12,
+        "image_mean": [0.485, 0.456, 0.406],
+        "image_std": [0.229, 0.224, 0.225],
+    }
+    _write(folder / "preprocessor_config.json", settings)
+    return saved_model(InternVLForConditionalGeneration, config, folder)
+
+
+def tiny_gemma3(folder: Path) -> Path:
+    """Gemma 3: SigLIP, four tokens per picture, layers with a window of 24 tokens beside those with none."""
+    from transformers import Gemma3Config, Gemma3ForConditionalGeneration
+
+    tokenizer = tiny_tokenizer(folder, picture="<image_soft_token>", also=("<start_of_image>", "<end_of_image>"))
+    tokenizer.chat_template = tokenizer.chat_template.replace("<image_soft_token>", "<start_of_image>")
+    tokenizer.save_pretrained(folder)
+    text = {**_text(tokenizer, "gemma3_text"), "num_hidden_layers": 3, "head_dim": 16, "sliding_window": 24}
+    config = Gemma3Config(
+        vision_config={**tiny_vision(), "model_type": "siglip_vision_model", "vision_use_head": False},
+        text_config={**text, "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]},
+        mm_tokens_per_image=4,
+        image_token_index=tokenizer.convert_tokens_to_ids("<image_soft_token>"),
+        boi_token_index=tokenizer.convert_tokens_to_ids("<start_of_image>"),
+        eoi_token_index=tokenizer.convert_tokens_to_ids("<end_of_image>"),
+        tie_word_embeddings=False,
+    )
+    settings = {"image_processor_type": "Gemma3ImageProcessor", "size": {"height": SIDE, "width": SIDE}, "resample": 2}
+    _write(folder / "preprocessor_config.json", {**settings, **HALF})
+    return saved_model(Gemma3ForConditionalGeneration, config, folder)
+
+
+GRIDS = [[SIDE * rows, SIDE * columns] for rows in range(1, 5) for columns in range(1, 5)]
+
+
+def tiny_llava_onevision(folder: Path) -> Path:
+    """LLaVA-OneVision: SigLIP and Qwen2; more than two tiles' patches are shrunk to two tiles' worth."""
+    from transformers import LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration
+
+    tokenizer = tiny_tokenizer(folder, also=("<video>",))
+    config = LlavaOnevisionConfig(
+        vision_config={**tiny_vision(), "model_type": "siglip_vision_model", "vision_use_head": False},
+        text_config=_text(tokenizer, "qwen2"),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        video_token_index=tokenizer.convert_tokens_to_ids("<video>"),
+        image_grid_pinpoints=GRIDS,
+        vision_aspect_ratio="anyres_max_9",
+    )
+    settings = {
+        "image_processor_type": "LlavaOnevisionImageProcessor",
+        "size": {"height": SIDE, "width": SIDE},
+        "image_grid_pinpoints": GRIDS,
+        "do_pad": True,
+        "resample": 3,
+    }
+    _write(folder / "preprocessor_config.json", {**settings, **HALF})
+    return saved_model(LlavaOnevisionForConditionalGeneration, config, folder)
+
+
+MINICPM_MARKS = ("<|video_pad|>", "<image>", "</image>", "<slice>", "</slice>", "<image_id>", "</image_id>")
+
+
+def tiny_minicpm(folder: Path) -> Path:
+    """MiniCPM-V 4.6: slices of about 56 x 56 pixels; Qwen3.5, three of whose four layers are of linear attention."""
+    from transformers import MiniCPMV4_6Config, MiniCPMV4_6ForConditionalGeneration
+
+    tokenizer = tiny_tokenizer(folder, picture="<|image_pad|>", also=MINICPM_MARKS)
+    text = {
+        **_text(tokenizer, "qwen3_5_text"),
+        "num_hidden_layers": 4,
+        "head_dim": 16,
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": 2,
+        "linear_key_head_dim": 16,
+        "linear_value_head_dim": 16,
+        "layer_types": ["linear_attention", "linear_attention", "linear_attention", "full_attention"],
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": 10000.0,
+            "partial_rotary_factor": 1.0,
+            "mrope_section": [2, 3, 3],
+        },
+    }
+    config = MiniCPMV4_6Config(
+        vision_config={**tiny_vision(), "image_size": 4 * PATCH},
+        text_config=text,
+        insert_layer_id=0,
+        image_size=4 * PATCH,
+        image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
+        video_token_id=tokenizer.convert_tokens_to_ids("<|video_pad|>"),
+    )  # fmt: skip
+    settings = {
+        "image_processor_type": "MiniCPMV4_6ImageProcessor",
+        "max_slice_nums": 9,
+        "scale_resolution": 4 * PATCH,
+        "patch_size": PATCH,
+        "slice_mode": True,
+        "downsample_mode": "16x",
+        "use_image_id": True,
+        "resample": 3,
+    }
+    _write(folder / "preprocessor_config.json", {**settings, **HALF})
+    return saved_model(MiniCPMV4_6ForConditionalGeneration, config, folder)
+
+
+HALF = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+
+
+def tiny_vision() -> dict[str, Any]:
+    """A picture tower of two layers."""
+    return {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "image_size": SIDE,
+        "patch_size": PATCH,
+    }
+
+
+def _text(tokenizer: Any, kind: str) -> dict[str, Any]:
+    return {
+        "model_type": kind,
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.convert_tokens_to_ids("<|im_start|>"),
+        "eos_token_id": tokenizer.eos_token_id,
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 4096,
+        "tie_word_embeddings": False,
+    }

@@ -37,7 +37,7 @@ def clip(image: Image, settings: Mapping[str, Any]) -> Pixels:
             target = (edge, longer) if image.width <= image.height else (longer, edge)
         else:
             target = (int(size["width"]), int(size["height"]))
-        image = _resized(image, target, settings)
+        image = resized(image, target, settings)
     if settings.get("do_center_crop"):
         crop = settings["crop_size"]
         width, height = (crop, crop) if isinstance(crop, int) else (int(crop["width"]), int(crop["height"]))
@@ -83,8 +83,8 @@ def anyres(image: Image, settings: Mapping[str, Any], grids: Sequence[Sequence[i
     else:
         target = (min(math.ceil(image.width * down), grid_width), grid_height)
     canvas = Images.new("RGB", (grid_width, grid_height))
-    canvas.paste(_resized(image, target, settings), ((grid_width - target[0]) // 2, (grid_height - target[1]) // 2))
-    tiles = [_resized(image, (side, side), settings)] + [
+    canvas.paste(resized(image, target, settings), ((grid_width - target[0]) // 2, (grid_height - target[1]) // 2))
+    tiles = [resized(image, (side, side), settings)] + [
         canvas.crop((left, top, left + side, top + side))
         for top in range(0, grid_height, side)
         for left in range(0, grid_width, side)
@@ -92,8 +92,8 @@ def anyres(image: Image, settings: Mapping[str, Any], grids: Sequence[Sequence[i
     return np.stack([normalised(tile, settings) for tile in tiles])
 
 
-def unpadded_tokens(size: tuple[int, int], grid: tuple[int, int], patches: int) -> int:
-    """Tokens of a picture's tiles once the padding is cut off again, with one new-line token per row.
+def unpadded(size: tuple[int, int], grid: tuple[int, int], patches: int) -> tuple[int, int]:
+    """Rows and columns of a picture's tiles, in patches, once the padding is cut off again.
 
     size: (height, width) of the picture; grid: tiles down and across; patches: on a side of a tile.
     """
@@ -103,6 +103,12 @@ def unpadded_tokens(size: tuple[int, int], grid: tuple[int, int], patches: int) 
         rows -= (rows - int(round(height * (columns / width), 7))) // 2 * 2
     else:
         columns -= (columns - int(round(width * (rows / height), 7))) // 2 * 2
+    return rows, columns
+
+
+def unpadded_tokens(size: tuple[int, int], grid: tuple[int, int], patches: int) -> int:
+    """Tokens of a picture's tiles once the padding is cut off, with one new-line token per row. See `unpadded`."""
+    rows, columns = unpadded(size, grid, patches)
     return rows * columns + rows
 
 
@@ -121,7 +127,7 @@ def patches(
     height, width = smart_size(
         image.height, image.width, patch * merge, fewest, upper if most is None else min(most, upper)
     )
-    values = normalised(_resized(image, (width, height), settings), settings)
+    values = normalised(resized(image, (width, height), settings), settings)
     rows, columns = height // patch, width // patch
     split = values.reshape(3, rows // merge, merge, patch, columns // merge, merge, patch)
     # Block row, block column, row and column in the block, channel, pixels of the patch.
@@ -151,9 +157,9 @@ def split(image: Image, settings: Mapping[str, Any]) -> tuple[list[Pixels], int,
     """Idefics3's tiles, row by row, then the whole picture, each [3, side, side]; and how many rows and columns."""
     side = int(settings["max_image_size"]["longest_edge"])
     if settings.get("do_resize", True):
-        image = _resized(image, _longest(image, int(settings["size"]["longest_edge"])), settings)
+        image = resized(image, _longest(image, int(settings["size"]["longest_edge"])), settings)
     if not settings.get("do_image_splitting", True):
-        return [normalised(_resized(image, (side, side), settings), settings)], 0, 0
+        return [normalised(resized(image, (side, side), settings), settings)], 0, 0
     ratio = image.width / image.height
     if image.width >= image.height:
         width = math.ceil(image.width / side) * side
@@ -161,7 +167,7 @@ def split(image: Image, settings: Mapping[str, Any]) -> tuple[list[Pixels], int,
     else:
         height = math.ceil(image.height / side) * side
         width = math.ceil(int(height * ratio) / side) * side
-    image = _resized(image, (width, height), settings)
+    image = resized(image, (width, height), settings)
     rows, columns = height // side, width // side
     if rows == columns == 1:
         return [normalised(image, settings)], 0, 0
@@ -170,7 +176,7 @@ def split(image: Image, settings: Mapping[str, Any]) -> tuple[list[Pixels], int,
         for row in range(rows)
         for column in range(columns)
     ]
-    tiles.append(_resized(image, (side, side), settings))
+    tiles.append(resized(image, (side, side), settings))
     return [normalised(tile, settings) for tile in tiles], rows, columns
 
 
@@ -201,7 +207,8 @@ def joined(conversations: Sequence[dict[str, NDArray[Any]]], *, axis: int = 0) -
     return out
 
 
-def _resized(image: Image, size: tuple[int, int], settings: Mapping[str, Any]) -> Image:
+def resized(image: Image, size: tuple[int, int], settings: Mapping[str, Any]) -> Image:
+    """The picture at (width, height), by the filter of the settings."""
     from PIL.Image import Resampling
 
     return image if image.size == size else image.resize(size, Resampling(int(settings.get("resample", 3))))

@@ -138,23 +138,31 @@ class Engine:
 
 def fork(state: State, copies: int = 1) -> State:
     """A state that can be read on without changing the other; every row `copies` times, copies side by side."""
-    cache = copy.copy(state.cache)
-    # Layers grow by making new tensors, so that a shallow copy of each is a copy of the whole.
-    cache.layers = [copy.copy(layer) for layer in state.cache.layers]
     if copies == 1:
-        return replace(state, cache=cache)
-    cache.batch_repeat_interleave(copies)
-    return State(
-        cache,
-        state.logits.repeat_interleave(copies, 0),
-        state.mask.repeat_interleave(copies, 0),
-        state.following.repeat_interleave(copies, 0),
-    )
+        return replace(state, cache=_copied(state.cache))
+    import torch
+
+    rows = torch.arange(state.rows, device=state.mask.device).repeat_interleave(copies)
+    return pick(state, rows)
 
 
 def pick(state: State, rows: Tensor) -> State:
     """The rows of a state in another order, some perhaps twice, some not at all."""
-    cache = copy.copy(state.cache)
-    cache.layers = [copy.copy(layer) for layer in state.cache.layers]
-    cache.batch_select_indices(rows)
+    cache = _copied(state.cache)
+    for layer in cache.layers:
+        # Layers of linear attention know their rows by another name.
+        (layer.batch_select_indices if hasattr(layer, "batch_select_indices") else layer.reorder_cache)(rows)
     return State(cache, state.logits[rows], state.mask[rows], state.following[rows])
+
+
+def _copied(cache: Any) -> Any:
+    """A cache that grows apart from the other: layers make new tensors, but linear attention writes into its own."""
+    mine = copy.copy(cache)
+    mine.layers = [copy.copy(layer) for layer in cache.layers]
+    for layer in mine.layers:
+        for name in ("conv_states", "recurrent_states", "has_previous_state"):
+            states = getattr(layer, name, None)
+            if isinstance(states, dict):
+                own = {key: each.clone() if hasattr(each, "clone") else each for key, each in states.items()}
+                setattr(layer, name, own)
+    return mine

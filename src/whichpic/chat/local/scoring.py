@@ -53,6 +53,8 @@ def masses(
     prefix = engine.prefill([prompts[0].first(shared)]) if shared else None
     mass = np.zeros((len(prompts), len(choices)))
     rows = max(1, min(16, _ROOM // max(shared, 1)))
+    if prefix is not None and not may_pad(prefix, max(map(len, prompts))):
+        rows = 1
     for start in range(0, len(prompts), rows):
         several = prompts[start : start + rows]
         state = engine.prefill(several) if prefix is None else _questions(engine, prefix, several, shared)
@@ -97,6 +99,19 @@ def logprobs(
         for place, row in enumerate(several):
             out[row] = taken[place, : len(replies[row])].cpu().numpy().astype(np.float32)
     return out
+
+
+def may_pad(state: State, tokens: int) -> bool:
+    """Whether padding between a prefix and what follows it, up to so many tokens in all, leaves the rest as it was.
+
+    Linear attention reads it as any token, and in a sliding window it takes the place of one.
+    """
+    for layer in state.cache.layers:
+        if hasattr(layer, "conv_states"):
+            return False
+        if getattr(layer, "is_sliding", False) and tokens > int(getattr(layer, "sliding_window", 0) or 0):
+            return False
+    return True
 
 
 def _questions(engine: Engine, prefix: State, prompts: Sequence[Prompt], shared: int) -> State:
