@@ -39,6 +39,10 @@ from whichpic.errors import ChatError
 from whichpic.search.gallery import Gallery
 
 
+PATIENCE = 900.0
+"""Seconds for one reply: what is looked at is what is said, and not how fast a busy machine says it."""
+
+
 class Heard:
     """A chat whose replies are kept as they came."""
 
@@ -72,7 +76,7 @@ def main() -> None:
     at = nullcontext(chosen.chat) if chosen.chat else serving(chosen.model, context=4096, threads=chosen.threads)
     found = []
     with at as address:
-        chat = open_chat(address if chosen.chat else f"llamacpp:{address}")
+        chat = open_chat(address if chosen.chat else f"llamacpp:{address}", deadline=PATIENCE)
         for number, target in enumerate(targets.tolist(), start=1):
             found.append(state(gallery, openings[album.pictures[target]], Heard(chat)))
             print(f"{number} of {len(targets)}: {json.dumps(found[-1])}", file=sys.stderr, flush=True)
