@@ -38,7 +38,6 @@ from whichpic.encoders import open_encoder
 from whichpic.errors import ChatError
 from whichpic.search.gallery import Gallery
 
-
 PATIENCE = 900.0
 """Seconds for one reply: what is looked at is what is said, and not how fast a busy machine says it."""
 
