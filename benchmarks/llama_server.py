@@ -15,7 +15,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,12 +137,11 @@ def main() -> None:
     params.verbosity = 1
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         while sys.stdin.readline():
-            time.sleep(0)
-    except KeyboardInterrupt:
-        pass
-    del server
+            pass
+    # Not by `del server`, which waits for the reply that is being written: nobody will read it.
+    os._exit(0)
 
 
 if __name__ == "__main__":
