@@ -53,8 +53,9 @@ def ask(
 
     Example: whichpic ask photo.jpg "What is it?" --chat ollama:qwen2.5vl
 
-    Several pictures: whichpic ask a.jpg b.jpg "What differs?" --chat vllm: --beams or --temperature choose how the
-    answer is drawn. In a chat, type /again, /picture FILE or /quit.
+    Several pictures: whichpic ask a.jpg b.jpg "What differs?" --chat vllm:
+
+    --beams or --temperature choose how the answer is drawn. In a chat, type /again, /picture FILE or /quit.
     """
     from whichpic.chat.base import Decoding
 
