@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.chat.tiny import SIDE, saved_model, tiny_tokenizer
 
-WIDTH, INNER, LAYERS, ROWS = 64, 96, 2, 400
+WIDTH, INNER, LAYERS, ROWS = 64, 128, 2, 400
 TOWER, TOWER_INNER, PATCH = 64, 80, 14
 RANK = 4
 

@@ -99,7 +99,7 @@ def load(folder: Path, opener: Any, options: Mapping[str, Any]) -> Any:
         tower = tensors(_tower_folder(folder, config))
         given |= {f"vision_tower.{name}": tower[name] for name in tower if _of_tower(name)}
     sizes = {name: tuple(value.shape) for name, value in given.items()}
-    return opened(_config(config, sizes, image_token(tokenizer_of(folder), _rows(sizes))), given, folder.name, options)
+    return opened(_config(config, sizes, image_token(tokenizer_of(folder), _rows(sizes))), given, folder, options)
 
 
 def adapt(folder: Path, parts: Parts) -> Parts:
@@ -180,7 +180,7 @@ def tensors(folder: Path) -> dict[str, Any]:
     return out
 
 
-def opened(config: Mapping[str, Any], given: dict[str, Any], name: str, options: Mapping[str, Any]) -> Any:
+def opened(config: Mapping[str, Any], given: dict[str, Any], folder: Path, options: Mapping[str, Any]) -> Any:
     """A LlavaForConditionalGeneration with these tensors, named as the hub names them, in any precision.
 
     Raises ChatError where one is missing, has another shape, or finds no place.
@@ -189,12 +189,20 @@ def opened(config: Mapping[str, Any], given: dict[str, Any], name: str, options:
 
     settings = {key: value for key, value in config.items() if key != "model_type"}
     model, said = LlavaForConditionalGeneration.from_pretrained(
-        None, config=LlavaConfig(**settings), state_dict=given, output_loading_info=True, **options
+        None,
+        config=LlavaConfig(**settings),
+        state_dict=given,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are told below, all alike
+        **options,
     )
     for what, key in _FAULTS:
         odd = sorted(str(each[0] if isinstance(each, tuple) else each) for each in said.get(key, ()))
         if odd:
-            raise ChatError("unsupported", f"{name} is not a whole LLaVA: {len(odd)} tensors {what}, e.g. {odd[0]}")
+            raise ChatError(
+                "unsupported", f"{folder.name} is not a whole LLaVA: {len(odd)} tensors {what}, e.g. {odd[0]}"
+            )
+    model.name_or_path = model.config._name_or_path = str(folder)  # peft looks there
     return model
 
 
@@ -286,6 +294,8 @@ def image_token(tokenizer: Any, rows: int) -> int:
     The authors cut the text at <image> and have no token for it; <unk> is one that no text becomes (LLaMA falls back
     to bytes), so that no row need be added to the weights. rows: of the embeddings. Raises ChatError.
     """
+    if not rows:
+        raise ChatError("unsupported", "these weights are not whole: the tensors of the language model are missing")
     for token in (tokenizer.get_vocab().get("<image>"), tokenizer.unk_token_id):
         if isinstance(token, int) and 0 <= token < rows:
             return token

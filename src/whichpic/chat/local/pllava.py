@@ -32,7 +32,7 @@ _WRAPPED = "language_model.base_model.model."
 _TEMPLATE = (
     "{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'][0]['text'] }} {% elif m['role'] == 'user' %}"
     "{% if m['content'][0]['type'] == 'image' %}USER: {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>"
-    "{% endif %}{% endfor %}\n {% endif %}USER: {{ m['content'][-1]['text'] }} "
+    "{% endif %}{% endfor %}{{ '\n ' }}{% endif %}USER: {{ m['content'][-1]['text'] }} "
     "{% else %}ASSISTANT: {{ m['content'][0]['text'] }}</s>{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
 )
@@ -84,7 +84,7 @@ def load(folder: Path, opener: Any, options: Mapping[str, Any]) -> Any:
     given = {there: value for name, value in layouts.tensors(folder).items() if (there := renamed(name)) is not None}
     whole = merged(given, float(config.get("lora_alpha") or ALPHA))
     rows = int(whole["language_model.model.embed_tokens.weight"].shape[0]) if _EMBEDDED in whole else 0
-    model = layouts.opened(_config(config, rows, layouts.tokenizer_of(folder)), whole, folder.name, options)
+    model = layouts.opened(_config(config, rows, layouts.tokenizer_of(folder)), whole, folder, options)
     model.model.multi_modal_projector = pooled(model.model.multi_modal_projector, (FRAMES, *_places(config)))
     return model
 
