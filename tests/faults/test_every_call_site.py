@@ -6,8 +6,7 @@ A conversation on an album of drawn pictures, a server on loopback that fails al
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -40,7 +39,7 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Album]:
         yield opened
 
 
-def held(album: Album, site: str, url: str, said: Callable[[], tuple[str, str]]) -> tuple[str, str, float]:
+def held(album: Album, site: str, url: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, str, float]:
     """What stood on the terminal after the last line that was typed, and how long that line took."""
     options, lines = SITES[site]
     chat = open_chat(url, retries=1)
@@ -48,12 +47,13 @@ def held(album: Album, site: str, url: str, said: Callable[[], tuple[str, str]])
     conversation = Conversation(album, session, k=4, pictures=False)
     for line in lines[:-1]:
         conversation.line(line)
-    said()
+    capsys.readouterr()
     began = time.perf_counter()
     assert conversation.line(lines[-1])
     took = time.perf_counter() - began
     assert session.results(4) and session.question is not None
-    return *said(), took
+    out, trouble = capsys.readouterr()
+    return out, trouble, took
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -63,7 +63,7 @@ def test_a_turn_completes_from_facts_in_time_and_says_so(
 ) -> None:
     assert fault in REASONS
     with faulty(fault) as server:
-        out, trouble, took = held(album, site, server.url, lambda: tuple(capsys.readouterr()))  # type: ignore[arg-type]
+        out, trouble, took = held(album, site, server.url, capsys)
     assert server.asked, "the model was never asked"
     assert took < DEADLINE + SLACK
     assert out.count(".png") >= 4 and "\n? " in out
@@ -78,7 +78,7 @@ def test_a_question_that_does_not_follow_its_schema_is_not_asked(
     album: Album, site: str, fault: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with faulty(fault) as server:
-        out, trouble, took = held(album, site, server.url, lambda: tuple(capsys.readouterr()))  # type: ignore[arg-type]
+        out, trouble, took = held(album, site, server.url, capsys)
     assert took < DEADLINE + SLACK and "\n? " in out
     assert trouble.count("asked from facts") == 1
 
