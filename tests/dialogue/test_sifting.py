@@ -125,7 +125,7 @@ def test_a_question_that_got_a_reply_in_words_is_asked_once_too() -> None:
     assert asked_texts(replied) == ["Where is the animal lying?"]
     given = (("sofa", "an animal on a sofa"), ("floor", "an animal on the floor"))
     assert kept("Where is the animal lying?", *given)
-    assert reason("Where's the animal lying?", *given, records=replied) == "repeated"
+    assert reason("Where is this animal lying?", *given, records=replied) == "repeated"
 
 
 def test_an_answer_settles_what_it_says() -> None:

@@ -98,7 +98,8 @@ def test_query_rewritings_chain_marks_captions_and_expands(album: Path, seer: Se
 def test_what_was_played_can_be_replayed_without_a_model(album: Path, seer: Seer, tmp_path: Path) -> None:
     """For fitting the belief's constants: marks are marks again, and a model's questions keep what it judged."""
     for name, more in (("query-rewriting", {}), ("navigationir", {"answers": "options"})):
-        run = chain(name, album, user={"evidence": "lexical", **more})
+        # Questions are judged beforehand where they are compared.
+        run = chain(name, album, user={"evidence": "lexical", **more}, session={"chooser": "eig"})
         done = played(run, tmp_path / f"{name}.jsonl", chat=seer.chat())
         heard = read_heard(tmp_path / f"{name}.jsonl", run.gallery)
         kinds = {type(event) for dialogue in heard for turn in dialogue.turns[1:] for event in turn}
