@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -228,11 +229,38 @@ def test_a_pickle_that_would_run_code_runs_none(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_tokenizer_of_sentencepiece_as_the_authors_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spm = pytest.importorskip("sentencepiece", reason="a tokenizer.model takes sentencepiece")
+    pytest.importorskip("google.protobuf", reason="a tokenizer.model takes protobuf")
+    folder = tiny_more.original_llava(_made(tmp_path / "llava"))
+    for old in folder.glob("*token*"):
+        old.unlink()
+    words = tmp_path / "words.txt"
+    words.write_text(
+        "a man with a red umbrella\nUSER: which of these is it? ASSISTANT: the second one\n" * 20, encoding="utf-8"
+    )
+    spm.SentencePieceTrainer.train(
+        input=str(words), model_prefix=str(folder / "tokenizer"), vocab_size=320, model_type="bpe", byte_fallback=True,
+        unk_id=0, bos_id=1, eos_id=2, pad_id=-1, minloglevel=2,
+    )  # fmt: skip
+    special = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<unk>"}
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "LlamaTokenizer", "legacy": False, **special})
+    )
+    chat = opened(folder)
+    assert chat.complete(asked("llava", "what is 画?"), decoding=SHORT)[0].tokens_out > 0
+    ids = inside(chat, asked("llava", "what is 画 <unk>?"))[1]["input_ids"]
+    assert int((ids == 0).sum()) == 3 * 4  # what no text becomes: it falls back to bytes
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    with pytest.raises(ChatError, match=r"takes the packages sentencepiece and protobuf"):
+        opened(folder).complete(asked("llava"))
+
+
 # Ids that moved, and what does not load.
 
 
 def test_ids_that_moved_are_followed() -> None:
-    assert moved.now("HaoyeZhang/RLAIF-V-7B") == "openbmb/RLAIF-V-7B"
+    assert moved.now("xiaomanlu/RLAIF-V-7B") == "openbmb/RLAIF-V-7B"
     assert moved.now("meta-llama/Meta-Llama-3.1-8B-Instruct") == "meta-llama/Llama-3.1-8B-Instruct"
     assert moved.now("THUDM/glm-4-9b-chat-hf") == "zai-org/glm-4-9b-chat-hf"
     assert moved.now("Qwen/Qwen2.5-VL-7B-Instruct") == "Qwen/Qwen2.5-VL-7B-Instruct"

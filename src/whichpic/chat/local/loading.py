@@ -113,7 +113,11 @@ def parts_of(located: Located) -> Parts:
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=located.code, local_files_only=True)
         except Exception as error:
-            raise ChatError("unsupported", f"the tokenizer of {located.name} cannot be read: {_line(error)}") from None
+            alone = (folder / "tokenizer.model").exists() and not (folder / "tokenizer.json").exists()
+            hint = "; a tokenizer.model takes the packages sentencepiece and protobuf" if alone else ""
+            raise ChatError(
+                "unsupported", f"the tokenizer of {located.name} cannot be read: {_line(error)}{hint}"
+            ) from None
     template = processor.get("chat_template") or read_json(folder / "chat_template.json").get("chat_template")
     parts = Parts(
         config=located.config,

@@ -14,8 +14,8 @@ from whichpic.errors import ChatError
 
 # Old id -> new id. Each pair is stated at the place that the comment names.
 _MOVED: Mapping[str, str] = {
-    # chat.py of RLHF-V/RLAIF-V names its first home (at 83d917b), README.md there the one of today.
-    "HaoyeZhang/RLAIF-V-7B": "openbmb/RLAIF-V-7B",
+    # README.md of RLHF-V/RLAIF-V: its first versions name the old ids (chat.py the second until today), later ones the new.
+    "xiaomanlu/RLAIF-V-7B": "openbmb/RLAIF-V-7B",
     "HaoyeZhang/RLAIF-V-12B": "openbmb/RLAIF-V-12B",
     # Pull request 1357 of oumi-ai/oumi; 105 of LiveCodeBench/LiveCodeBench says the same.
     "meta-llama/Meta-Llama-3.1-8B": "meta-llama/Llama-3.1-8B",
