@@ -133,6 +133,7 @@ def main() -> None:
     params.n_ctx = chosen.context
     params.n_parallel = chosen.slots
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = chosen.threads
+    params.cpuparams.poll = params.cpuparams_batch.poll = 0  # no spinning: other processes want the cores too
     params.ui = False
     params.verbosity = 1
     server = xllamacpp.Server(params)

@@ -213,15 +213,12 @@ class Scored:
         self.gallery, self.settings, self.read = gallery, settings, read
         spoken = [" ".join(captions.get(name, ())) for name in gallery.ids]
         self.words = Words([_ascii(text) for text in spoken], range(gallery.n), gallery.n)
-        self.opening = self._ranks(0, [None] * len(read), 0.0)
+        self.opening = np.array([self._rank(each, 0, None, 0.0) for each in read])
 
     def table(self, models: Mapping[str, Path]) -> dict[str, Any]:
         """Everything that was measured, as plain JSON values."""
         found: dict[str, Any] = {"dialogues": len(self.read), "pool": self.gallery.n, "turns": {}, "models": {}}
         for turn in TURNS:
-            rows = found["turns"][str(turn)] = []
-            alone = self._ranks(turn, [None] * len(self.read), 0.0)
-            rows.append({"what": "the belief alone", "share": 0.0, **self._summary(alone)})
             sentences: dict[str, list[str | None]] = {
                 "join": [join([said.text for said in said_until(each, turn)]) for each in self.read]
             }
@@ -230,49 +227,49 @@ class Scored:
                 found["models"].setdefault(model, {})[str(turn)] = told_of(kept)
                 sentences[f"{model}, as it came"] = [None if each is None else each[0] for each in kept]
                 sentences[f"{model}, checked"] = [None if each is None else each[1].text for each in kept]
-            for share in SHARES:
-                joined = self._ranks(turn, sentences["join"], share)
-                for what, texts in sentences.items():
-                    ranks = joined if what == "join" else self._ranks(turn, texts, share)
-                    against = {"the belief": alone} if what == "join" else {"the belief": alone, "join": joined}
-                    rows.append({"what": what, "share": share, **self._summary(ranks, against)})
-            joined = self._by_words(sentences["join"])
-            for what, texts in sentences.items():
-                against = {} if what == "join" else {"join": joined}
-                rows.append(
-                    {"what": f"{what}, by words", "share": 1.0, **self._summary(self._by_words(texts), against)}
-                )
+            found["turns"][str(turn)] = self._rows(turn, sentences)
         return found
 
-    def _ranks(self, turn: int, sentences: Sequence[str | None], share: float) -> Doubles:
-        """The target's rank after a turn, float64 [dialogues]; NaN where there is no sentence, and one is wanted."""
-        settings = replace(self.settings, rewriter="reconstruct", alphas={"reconstruct": share})
-        ranks = np.full(len(self.read), np.nan)
-        for row, (dialogue, sentence) in enumerate(zip(self.read, sentences, strict=True)):
-            if sentence is None and share:
-                continue
-            said = said_until(dialogue, turn)
-            records = [Record(n, event) for n, event in enumerate(said)]
-            if sentence:
-                note = Noted(records[-1].n, rewritten=sentence)
-                records[-1] = replace(records[-1], noted=note)
-            belief = believe(self.gallery, records, settings)
-            better, ties = count_ranks(belief.log, self.gallery.positions[dialogue.target])
-            ranks[row] = better + 1 + ties / 2
-        return ranks
+    def _rows(self, turn: int, sentences: Mapping[str, Sequence[str | None]]) -> list[dict[str, Any]]:
+        """The figures of a turn: of the belief alone, of every sentence with every share, and of words alone."""
+        alone = np.full(len(self.read), np.nan)
+        ranks = {(what, share): alone.copy() for what in sentences for share in SHARES}
+        by_words = {what: alone.copy() for what in sentences}
+        for row, dialogue in enumerate(self.read):  # all of one dialogue together: its evidence is kept that long
+            alone[row] = self._rank(dialogue, turn, None, 0.0)
+            for what, texts in sentences.items():
+                sentence = texts[row]
+                if sentence is not None:
+                    by_words[what][row] = self._by_words(dialogue, sentence)
+                    for share in SHARES:
+                        ranks[what, share][row] = self._rank(dialogue, turn, sentence, share)
+        rows = [{"what": "the belief alone", "share": 0.0, **self._summary(alone)}]
+        for (what, share), own in ranks.items():
+            others = {"the belief": alone} if what == "join" else {"the belief": alone, "join": ranks["join", share]}
+            rows.append({"what": what, "share": share, **self._summary(own, others)})
+        for what, own in by_words.items():
+            others = {} if what == "join" else {"join": by_words["join"]}
+            rows.append({"what": f"{what}, by words", "share": 1.0, **self._summary(own, others)})
+        return rows
 
-    def _by_words(self, sentences: Sequence[str | None]) -> Doubles:
-        """The target's rank by BM25 alone, as the field's text proxy has it."""
-        ranks = np.full(len(self.read), np.nan)
-        for row, (dialogue, sentence) in enumerate(zip(self.read, sentences, strict=True)):
-            if sentence is not None:
-                scores = self.words.scores(_ascii(sentence))
-                better, ties = count_ranks(scores, self.gallery.positions[dialogue.target])
-                ranks[row] = better + 1 + ties / 2
-        return ranks
+    def _rank(self, dialogue: Heard, turn: int, sentence: str | None, share: float) -> float:
+        """The target's rank after a turn; `sentence` stands beside what was said, with that share."""
+        settings = replace(self.settings, rewriter="reconstruct", alphas={"reconstruct": share})
+        records = [Record(n, event) for n, event in enumerate(said_until(dialogue, turn))]
+        if sentence:
+            records[-1] = replace(records[-1], noted=Noted(records[-1].n, rewritten=sentence))
+        return self._mean_rank(believe(self.gallery, records, settings).log, dialogue)
+
+    def _by_words(self, dialogue: Heard, sentence: str) -> float:
+        """The target's rank by BM25 of the sentence alone, as the field's text proxy has it."""
+        return self._mean_rank(self.words.scores(_ascii(sentence)), dialogue)
+
+    def _mean_rank(self, scores: NDArray[np.floating], dialogue: Heard) -> float:
+        better, ties = count_ranks(scores, self.gallery.positions[dialogue.target])
+        return better + 1 + ties / 2
 
     def _summary(self, ranks: Doubles, against: Mapping[str, Doubles] | None = None) -> dict[str, Any]:
-        """Figures of the dialogues that have a rank; differences are paired, with 95 % bootstrap intervals."""
+        """Figures of the dialogues that have a rank (NaN: none); differences are paired, with 95 % bootstrap intervals."""
         have = ~np.isnan(ranks)
         if not have.any():
             return {"n": 0}
