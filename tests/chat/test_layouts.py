@@ -211,6 +211,12 @@ def test_weights_that_are_not_whole_or_of_others_are_refused(tmp_path: Path) -> 
         tiny_more.saved(given, folder, form="safetensors", shards=1)
         with pytest.raises(ChatError, match=words):
             opened(folder).complete(asked("llava"))
+    away = tiny_more.original_llava(
+        _made(tmp_path / "away"), tower=False, mm_vision_tower="somewhere/clip-vit-of-nobody"
+    )
+    (away / "vision_tower").rename(tmp_path / "elsewhere")
+    with pytest.raises(ChatError, match="openai/clip-vit-of-nobody cannot be had"):
+        opened(away).complete(asked("llava"))
     cut = tiny_more.original_llava(_made(tmp_path / "cut"), form="bin", shards=2)
     (cut / "pytorch_model-00002-of-00002.bin").unlink()
     with pytest.raises(ChatError, match=r"pytorch_model-00002-of-00002\.bin is missing"):

@@ -123,6 +123,23 @@ def test_pictures_change_what_is_said(further: dict[str, Local], name: str) -> N
     assert np.abs(one - other).max() > 1e-3
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
+def test_every_precision(further: dict[str, Local], name: str, precision: str) -> None:
+    known(name)
+    if precision.startswith("int"):
+        pytest.importorskip("bitsandbytes")
+    from whichpic.chat.local import open_local
+
+    chat = open_local(further[name]._located.folder, device="cpu", precision=precision)
+    assert chat.complete(asked(name), decoding=Decoding(max_tokens=2))[0].tokens_out > 0
+    reduced = [
+        each for each, module in chat._open()[0].model.named_modules() if "bitsandbytes" in type(module).__module__
+    ]
+    assert bool(reduced) == precision.startswith("int")
+    assert all("language_model" in each and ".layers." in each for each in reduced)
+
+
 def theirs(name: str, **settings: Any) -> Any:
     if not hasattr(transformers, name):
         pytest.skip(f"this transformers has no {name}")

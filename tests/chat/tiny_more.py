@@ -326,7 +326,7 @@ def tiny_minicpm(folder: Path) -> Path:
         "linear_num_key_heads": 2,
         "linear_num_value_heads": 2,
         "linear_key_head_dim": 16,
-        "linear_value_head_dim": 16,
+        "linear_value_head_dim": 32,
         "layer_types": ["linear_attention", "linear_attention", "linear_attention", "full_attention"],
         "rope_parameters": {
             "rope_type": "default",

@@ -277,11 +277,12 @@ def _tower_folder(folder: Path, config: Mapping[str, Any]) -> Path:
     for inside in (folder / "vision_tower", folder / Path(name).name):
         if inside.is_dir():
             return inside
-    if re.fullmatch(r"openai/clip-vit-[\w-]+", name):
+    if re.fullmatch(r"clip-vit-[\w-]+", Path(name).name):  # trainers write where they had it: some path
         from whichpic.chat.local.loading import fetch
 
-        found = fetch(name)
-        return found if any(found.glob("*.safetensors")) else fetch(name, also=("pytorch_model.bin",))
+        clip = f"openai/{Path(name).name}"
+        found = fetch(clip)
+        return found if any(found.glob("*.safetensors")) else fetch(clip, also=("pytorch_model.bin",))
     raise ChatError(
         "unsupported",
         f"{folder.name} leaves out its picture tower '{name[:80]}'; put the tower's files into {folder.name}/vision_tower",

@@ -31,9 +31,20 @@ _LOSS: Mapping[Precision, float] = {"fp32": 0, "bf16": 0, "fp16": 0, "int8": 1, 
 """How unwelcome a precision is: two models at int8 are better than one at int4."""
 KEPT = tuple(
     f".*{name}"
-    for name in ("lm_head", "vision_tower", "vision_model", "visual", "projector", "connector", "embed_tokens")
+    for name in (
+        "lm_head",
+        "vision_tower",
+        "vision_model",
+        "visual",
+        "projector",
+        "connector",
+        "merger",
+        "embed_tokens",
+        "in_proj_[ab]",
+    )
 )
-"""Modules that stay in 16 bits, as patterns: quantising the picture tower or the last layer costs more than it saves."""
+"""Modules that stay in 16 bits, as patterns: quantising the picture tower or the last layer costs more than it saves.
+in_proj_a and b are the gates of linear attention, of a few rows each."""
 _PICTURE = re.compile(r"vision|visual|projector|connector|merger|image_newline")
 
 
