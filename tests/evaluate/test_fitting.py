@@ -16,7 +16,8 @@ from whichpic.dialogue.events import Event, Record
 from whichpic.dialogue.likelihood import NO, YES
 from whichpic.errors import QueryError, SessionError
 from whichpic.evaluate import fitting
-from whichpic.evaluate.fitting import changed, cross_fitted, fit_answers, fit_texts, fitted, gather, none_fits
+from whichpic.evaluate.fitting import changed, cross_fitted, fit_texts, fitted, gather, none_fits
+from whichpic.evaluate.fitting_answers import fit_answers
 from whichpic.evaluate.metrics import recall_at
 from whichpic.evaluate.replaying import Heard, halves, read_heard, replay
 from whichpic.search.gallery import Gallery
