@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from tests.chat import tiny_more
+from tests.chat import tiny, tiny_more
 from tests.chat.asking import PICTURES, SHORT, asked, inside, picture
 from tests.chat.tiny import SIDE
 from whichpic.chat import Decoding, Message
@@ -138,6 +138,19 @@ def test_every_precision(further: dict[str, Local], name: str, precision: str) -
     ]
     assert bool(reduced) == precision.startswith("int")
     assert all("language_model" in each and ".layers." in each for each in reduced)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_adapter_changes_what_is_said(further: dict[str, Local], name: str, tmp_path: Path) -> None:
+    known(name)
+    pytest.importorskip("peft")
+    from whichpic.chat.local import open_local
+
+    folder = further[name]._located.folder
+    adapted = open_local(folder, adapter=tiny.tiny_lora(folder, tmp_path), device="cpu")
+    before, after = (chat.logprobs(asked(name), ["the boat is blue"])[0] for chat in (further[name], adapted))
+    assert np.abs(before - after).max() > 1e-3
+    assert adapted.complete(asked(name), decoding=SHORT)[0].tokens_out > 0
 
 
 def theirs(name: str, **settings: Any) -> Any:
