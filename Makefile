@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: demo test test-all bench lint clean
+# Both install into one environment: test first, then what needs more.
+.NOTPARALLEL:
+.PHONY: demo test test-all test-models bench bench-models lint clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -35,8 +37,10 @@ demo: $(VENV)/.run  ## fetch a sample album and the bundled models, index it, fi
 test: $(VENV)/.dev  ## everything that needs neither torch nor a network
 	$(BIN)/python -m pytest
 
-test-all: $(VENV)/.all  ## and what needs torch (about 1 GB), FAISS, and a llama.cpp server with a small model
-	$(BIN)/python -m pytest
+test-all: test test-models  ## everything
+
+test-models: $(VENV)/.all  ## what needs torch (about 1 GB), FAISS, or a llama.cpp server with a small model, and only that
+	$(BIN)/python -m pytest -m 'torch or server or faiss'
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -51,9 +55,16 @@ bench: $(VENV)/.dev  ## speed and quality; needs the sample album (make demo)
 	$(BIN)/python benchmarks/ranking.py
 	$(BIN)/python benchmarks/captions.py
 	$(BIN)/python benchmarks/drawn_world.py
-	@test -d ../shared/data || echo 'no ../shared/data: benchmarks/caption_user.py and benchmarks/more_talk.py are left out'
+	@test -d ../shared/data || echo 'no ../shared/data: benchmarks/caption_user.py, more_talk.py, asked.py and rewriting.py are left out'
 	@! test -d ../shared/data || $(BIN)/python -m benchmarks.caption_user ../shared/data
 	@! test -d ../shared/data || $(BIN)/python -m benchmarks.more_talk ../shared/data
+	@! test -d ../shared/data || $(BIN)/python -m benchmarks.asked ../shared/data
+
+bench-models: $(VENV)/.all  ## with small language models, for hours: encoders in torch, rewriting, asking, looks
+	$(BIN)/python benchmarks/encoders.py --random
+	$(BIN)/whichpic models get qwen2.5-coder-0.5b && $(BIN)/whichpic models get qwen2.5-coder-1.5b
+	$(BIN)/python -m benchmarks.rewriting ../shared/data --out rewriting
+	$(BIN)/python -m benchmarks.reading ../shared/data
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

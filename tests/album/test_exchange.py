@@ -194,6 +194,7 @@ def test_an_index_that_is_none_or_cut_off_is_told_in_a_line(tmp_path: Path) -> N
     assert read_flat(path).shape == (0, 4)
 
 
+@pytest.mark.faiss
 def test_faiss_reads_ours_and_we_read_those_of_faiss(tmp_path: Path) -> None:
     faiss = pytest.importorskip("faiss", reason="needs faiss-cpu (make test-all installs it)")
     path, vectors = tmp_path / "faiss.index", rows(20, 8)

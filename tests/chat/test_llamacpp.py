@@ -28,6 +28,7 @@ from whichpic.errors import ChatError, ModelError
 from whichpic.search.gallery import Gallery
 
 SHORT = Decoding(max_tokens=16)
+pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")
