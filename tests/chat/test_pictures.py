@@ -79,6 +79,15 @@ def test_what_is_no_picture_is_told_in_a_line(picture: Any, told: str) -> None:
         assert error.value.reason == "asked wrongly" and len(str(error.value)) < 300
 
 
+def test_nothing_that_a_file_says_beside_its_pixels_is_sent() -> None:
+    said = drawn("red").getexif()
+    said[270] = "SECRET street"
+    buffer = io.BytesIO()
+    drawn("red").save(buffer, format="JPEG", comment=b"SECRET street", exif=said, icc_profile=b"SECRET" * 30)
+    for picture in (buffer.getvalue(), Image.open(buffer)):
+        assert b"SECRET" not in base64.b64decode(data_url(picture).partition(",")[2])
+
+
 def test_a_budget_that_nothing_fits() -> None:
     with pytest.raises(ChatError, match="no picture fits"):
         data_url(drawn("red"), budget=100)

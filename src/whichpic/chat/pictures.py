@@ -34,7 +34,7 @@ def load_picture(picture: PictureLike, *, longest: int = 2048) -> Image:
     """The picture as RGB, its orientation applied, its longer side at most `longest` pixels.
 
     picture: a path, the bytes of a file, base64 or a data URL of them, or a PIL picture. Files are decoded within the
-    limits of `album.decode`. Raises ChatError("asked wrongly") for an address, and for what is no picture.
+    limits of `album.decode`, where a very long strip may keep four times `longest`. Raises ChatError("asked wrongly") for an address, and for what is no picture.
     """
     content = _content(picture)
     if not isinstance(content, bytes):
@@ -52,6 +52,7 @@ def data_url(picture: PictureLike, *, budget: int = 1_000_000, longest: int = 13
     Raises ChatError("asked wrongly") for what is no picture.
     """
     image = load_picture(picture, longest=longest)
+    image.info = {}  # Pillow writes the comment of the file that a picture came from into the next one
     while True:
         for quality in _QUALITIES:
             buffer = io.BytesIO()
