@@ -65,6 +65,12 @@ def test_the_schema_in_words_stands_after_the_question() -> None:
     assert told[1].text.startswith("Ask $5 for it\n") and '"options"' in told[1].text
 
 
+def test_control_signs_that_json_spells_out_are_taken_out() -> None:
+    """A terminal would obey them, and half a character (a lone surrogate) cannot be written to a file."""
+    found = parse(r'{"question": "a\u001b[31m \u202eb\ud800\tc", "options": ["\u0000d"]}', Asked)
+    assert found == Asked(question="a[31m b\tc", options=["d"])
+
+
 def test_control_signs_and_thoughts_are_taken_out() -> None:
     assert cleaned("<think>a\nb</think>\n\n  yes\x07\u202e\n") == "yes"
     assert len(cleaned("x" * 10**6)) == 200_000

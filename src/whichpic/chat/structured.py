@@ -83,6 +83,7 @@ def printable_part(text: str) -> str:
 def parse(text: str, schema: Schema) -> Any:
     """The first JSON object in a text that follows the schema: models wrap it in words and in code fences.
 
+    Its texts are without control characters, which JSON can spell out ("\\u001b") where a reply itself has none.
     Raises ChatError("not json") or ChatError("schema") with the first thing that is wrong.
     """
     from pydantic import ValidationError
@@ -96,6 +97,7 @@ def parse(text: str, schema: Schema) -> Any:
             break
         try:
             found, end = decoder.raw_decode(text, start)
+            found = _printable(found)
         except (ValueError, RecursionError):
             start = text.find("{", start + 1)
             continue
@@ -189,6 +191,18 @@ def _parsed(reply: Reply, schema: Schema) -> Any:
 def _begins(text: str, word: str) -> bool:
     follows = text[len(word) : len(word) + 1]
     return text.startswith(word) and not (follows.isalnum() and follows.isascii())
+
+
+def _printable(value: Any) -> Any:
+    """The same value, no text in it, and no name, with control characters or half a character."""
+    match value:
+        case str():
+            return _CONTROL.sub("", value)
+        case list():
+            return [_printable(each) for each in value]
+        case dict():
+            return {_printable(name): _printable(each) for name, each in value.items()}
+    return value
 
 
 def _short(text: str) -> str:
