@@ -237,6 +237,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._chunk(b"data: {not json\n\n")
         elif fault == "error event":
             self._event({"error": {"message": "the model ran out of memory"}})
+        elif fault == "key event":
+            self._event({"error": {"message": f"Incorrect API key: {self.headers['Authorization'][7:]}"}})
         else:
             self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
             if body.get("stream_options"):

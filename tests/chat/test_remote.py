@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 import time
 from pathlib import Path
@@ -50,6 +51,24 @@ def test_the_only_model_of_a_server_need_not_be_named() -> None:
         assert server.asked[0]["model"] == "tiny" and "#tiny" in chat.id
     with faulty(models=["a", "b"]) as server, pytest.raises(ChatError, match="2 models"):
         Remote(server.url).complete(ASKED)
+
+
+def test_who_waits_for_the_models_name_waits_no_longer_than_its_own_deadline() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes what is sent, and says nothing
+        chat = Remote(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", retries=0)
+
+        def patient() -> None:
+            with pytest.raises(ChatError, match="no complete reply"):
+                chat.complete(ASKED, deadline=3)
+
+        thread = threading.Thread(target=patient)
+        thread.start()
+        time.sleep(0.2)
+        began = time.monotonic()
+        with pytest.raises(ChatError, match="no complete reply") as told:
+            chat.complete(ASKED, deadline=0.3)
+        assert told.value.reason == "timeout" and time.monotonic() - began < 2
+        thread.join()
 
 
 def test_pictures_go_as_data_urls_within_the_budget(tmp_path: Path) -> None:
@@ -306,6 +325,12 @@ def test_an_error_that_repeats_the_key_is_told_without_it() -> None:
     with faulty("key") as server, pytest.raises(ChatError, match=r"Incorrect API key: \*\*\*") as told:
         Remote(server.url, key="sk-canary-2").complete(ASKED)
     assert told.value.reason == "refused" and "canary" not in str(told.value)
+
+
+def test_a_stream_that_repeats_the_key_is_told_without_it() -> None:
+    with faulty("key event") as server, pytest.raises(ChatError, match=r"Incorrect API key: \*\*\*") as told:
+        list(Remote(server.url, key="sk-canary-2").stream(ASKED))
+    assert told.value.reason == "server" and "canary" not in str(told.value)
 
 
 def test_a_key_of_openai_goes_to_openai_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,9 +75,13 @@ class Connection:
             self._places.release()
             raise
 
+    def safe(self, error: ChatError) -> ChatError:
+        """The error without the key, wherever it stood."""
+        return self._key.kept_out(error)
+
     def named(self, clock: Clock) -> str:
         """The model's name; the server is asked once where none was given. Raises ChatError where it has several."""
-        with self._lock:
+        with self._named_by_one(clock):
             if not self.model:
                 with self._open(None, clock, "/models") as came:
                     found = read_json(came.kind, came.body(), self.where).get("data")
@@ -92,6 +96,16 @@ class Connection:
                     )
                 self.model = there[0]
             return self.model
+
+    @contextmanager
+    def _named_by_one(self, clock: Clock) -> Iterator[None]:
+        """One asks for the name, the others wait, each within a clock of its own."""
+        if not self._lock.acquire(timeout=clock.wait(clock.seconds)):
+            raise clock.late()
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _insisting(self, body: Body, attempt: Callable[[Mapping[str, Any]], T], clock: Clock, *, seen: bool) -> T:
         """What an attempt brings; again after a fault that may pass, and without a field that the server does not know."""

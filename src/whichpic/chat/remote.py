@@ -157,7 +157,7 @@ class Remote:
 
             return self._seeing(lambda: self._server.open_stream(body, clock, seen=call.seen))
 
-        return Streamed(opened, self._server.where, self.usage, clock)
+        return Streamed(opened, self._server.where, self.usage, clock, safe=self._server.safe)
 
     def choose(
         self,

@@ -22,13 +22,20 @@ _MOST = 200_000
 class Streamed:
     """The pieces of a reply. `close`, also from another thread, ends the request; whoever waits gets "cancelled".
 
-    opened: sends the request, gives the answer and what frees its place; called at the first piece.
+    opened: sends the request, gives the answer and what frees its place; called at the first piece. safe: an error without
+    what must not be told.
     """
 
     def __init__(
-        self, opened: Callable[[], tuple[Answer, Callable[[], None]]], where: str, usage: Usage, clock: Clock
+        self,
+        opened: Callable[[], tuple[Answer, Callable[[], None]]],
+        where: str,
+        usage: Usage,
+        clock: Clock,
+        *,
+        safe: Callable[[ChatError], ChatError],
     ) -> None:
-        self._opened, self._where, self._usage, self._clock = opened, where, usage, clock
+        self._opened, self._where, self._usage, self._clock, self._safe = opened, where, usage, clock, safe
         self._pieces = self._read()
 
     def __iter__(self) -> Iterator[str]:
@@ -69,6 +76,8 @@ class Streamed:
                     found = read_json(answer.kind, answer.body(), self._where)
                     told |= found
                     yield read_choices(found, self._where)[0].text
+        except ChatError as error:
+            raise self._safe(error) from None
         finally:
             free()
             before, after = tokens(told)
