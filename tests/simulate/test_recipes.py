@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from whichpic.dialogue import BeliefSettings
+from tests.support import gallery
+from whichpic.dialogue import BeliefSettings, Marked, believe
+from whichpic.dialogue.events import Record
 from whichpic.errors import QueryError, SessionError
 from whichpic.simulate.prepare import merged, place_of, prepare
 from whichpic.simulate.recipes import list_recipes, load_recipe
@@ -23,6 +26,13 @@ def test_a_recipe_states_its_settings() -> None:
     assert recipe.name == "real-photos" and recipe.get("play", "questions") == 5
     assert recipe.get("user", "errors") == 0.1 and recipe.get("user", "ignorance") == 0.2
     assert recipe.get("user", "nothing", "default") == "default"
+
+
+def test_query_rewritings_query_is_its_merged_sentence_alone() -> None:
+    album = gallery(20)
+    belief = BeliefSettings.of(load_recipe("query-rewriting").get("session", "belief"))
+    marked = Record(0, Marked(tuple(album.ids[:5]), (album.ids[1],)))
+    assert belief.alphas["expand"] == 1 and np.ptp(believe(album, [marked], belief).log) == 0
 
 
 @pytest.mark.parametrize(
