@@ -144,6 +144,7 @@ def test_nothing_fits_is_only_told_where_it_can_be_told() -> None:
 
 def test_a_recorded_turn_is_a_question_with_its_reply_or_a_sentence() -> None:
     assert Said.recorded("What colour is it? red") == Said.of("red", asked="What colour is it?")
+    assert Said.recorded("公交车是什么颜色？ 红色") == Said.of("红色", asked="公交车是什么颜色？")
     assert Said.recorded("a red bus") == Said.of("a red bus")
     assert Said.recorded("is it red?") == Said.of("is it red?")
 

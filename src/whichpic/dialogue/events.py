@@ -8,6 +8,7 @@ so that replaying needs no model. An Undo is a record of its own, too: nothing i
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -66,8 +67,9 @@ class Said:
     @classmethod
     def recorded(cls, turn: str) -> Said:
         """A turn of a recorded dialogue: "question? reply", or a sentence of the user's own."""
-        asked, mark, words = turn.partition("?")
-        return cls.of(words.strip(), asked=f"{asked.strip()}?") if mark and words.strip() else cls.of(turn.strip())
+        asked, *rest = re.split(r"(?<=[?？])", turn, maxsplit=1)
+        words = "".join(rest).strip()
+        return cls.of(words, asked=asked.strip()) if words else cls.of(turn.strip())
 
     @property
     def text(self) -> str:
