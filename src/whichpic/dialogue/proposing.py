@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Propose = Callable[[str, float], "list[Question]"]
 """The proposals of askers by their names, with so many seconds to make them."""
 WITHOUT = "facts,pick"
-"""The askers that need no model: they ask where those that do fail, or have nothing that is worth asking."""
+"""The askers that need no model: they ask where those that do fail, or have nothing to ask."""
 
 
 def asks_a_model(names: str) -> bool:
@@ -52,18 +52,24 @@ def proposing(
 
 
 def proposed(names: str, propose: Propose, *, seconds: float) -> tuple[list[Question], str]:
-    """What the askers propose within so many seconds, and one line where a model failed. Raises ChatPending."""
+    """What the askers propose within so many seconds, and one line where a model failed. Raises ChatPending.
+
+    Of the time that is left every asker of a model gets an equal share.
+    """
     if not asks_a_model(names):
         return propose(names, seconds), ""
     ends = perf_counter() + seconds
     found: list[Question] = []
     failed = ""
-    for name in names.split(","):
-        left = ends - perf_counter()
+    each = names.split(",")
+    ahead = sum(map(asks_a_model, each))
+    for name in each:
+        share = (ends - perf_counter()) / max(ahead, 1)
+        ahead -= asks_a_model(name)
         try:
-            if asks_a_model(name) and left <= 0:
+            if asks_a_model(name) and share <= 0:
                 raise ChatError("timeout", "no time is left")
-            found += propose(name, left)
+            found += propose(name, share)
         except ChatError as error:
             failed = failed or trouble(error)
     return found or propose(WITHOUT, seconds), failed
