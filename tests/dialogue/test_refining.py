@@ -18,6 +18,7 @@ from whichpic.chat import Message, open_chat
 from whichpic.chat.scripted import Scripted
 from whichpic.dialogue import BeliefSettings, Option, Question, Session, believe
 from whichpic.dialogue.events import Noted, Record, Said, Undo, effective, from_json, to_json
+from whichpic.dialogue.proposing import proposed
 from whichpic.errors import ChatError, ChatPending, SessionError
 
 
@@ -77,6 +78,17 @@ def test_a_note_is_a_line_of_the_file_and_replay_needs_no_model(tmp_path: Path) 
     assert session.branch().settings.rewriter == "expand" and session.branch().models == session.models
 
 
+def test_askers_of_models_share_the_time_that_is_left() -> None:
+    given: list[tuple[str, float]] = []
+
+    def propose(name: str, seconds: float) -> list[Question]:
+        given.append((name, round(seconds, 1)))
+        return [Question("?", (Option("a", "a"),), "thing")]
+
+    proposed("captions,facts,pictures", propose, seconds=10)
+    assert given[0] == ("captions", 5.0) and given[2] == ("pictures", 10.0)
+
+
 def test_undo_of_an_event_removes_its_note() -> None:
     session = started("expand")
     session.refine()
@@ -85,6 +97,25 @@ def test_undo_of_an_event_removes_its_note() -> None:
     session.refine()
     session.undo()
     assert np.array_equal(session.belief.log, before) and len(session.events) == 1
+
+
+def test_a_caption_that_the_sentence_has_not_heard_counts_by_itself() -> None:
+    failing = False
+
+    def sometimes(messages: Sequence[Message]) -> str:
+        if failing and "Captions of liked" in messages[-1].text:
+            raise ChatError("empty", "nothing was said")
+        return model(messages)
+
+    session = started("expand", chat=Scripted(sometimes))
+    for failing in (False, True):  # noqa: B007  what the model reads
+        liked = [each.picture.id for each in session.results(4)]
+        marked = {picture for record in session.records for picture in getattr(record.event, "more", ())}
+        session.mark(more=[next(picture for picture in liked if picture not in marked)])
+        session.refine()
+    last = session.records[-2].n
+    # The first is in the sentence, by which it counts; the second by itself.
+    assert [part.n for part in session.belief.parts if part.kind == "hinted"] == [last] and session.query != "a red dog"
 
 
 def test_notes_are_laid_beside_their_events() -> None:

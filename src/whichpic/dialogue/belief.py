@@ -217,9 +217,13 @@ def walked(gallery: Gallery, said: Sequence[Said]) -> Floats:
 def _hinted(gallery: Gallery, records: Sequence[Record], settings: BeliefSettings) -> list[Part]:
     """Captions of liked pictures, where no rewriter has them in its sentence: an event enters by one channel only."""
     weight = settings.beta * settings.alphas.get("caption", 0.0)
-    if not weight or (settings.rewriter == "expand" and rewritten(records)):
+    if not weight:
         return []
-    told = [(record.n, text) for record in records if record.noted for _, text in record.noted.captions]
+    merged = -1  # up to this record
+    if settings.rewriter == "expand" and rewritten(records):
+        merged = max(k for k, record in enumerate(records) if record.noted and record.noted.rewritten)
+    later = records[merged + 1 :]
+    told = [(record.n, text) for record in later if record.noted for _, text in record.noted.captions]
     if not told:
         return []
     said, settled = heard_and_settled(record.event for record in records)
