@@ -77,6 +77,10 @@ class UserSettings:
             raise QueryError(
                 f"answers is '{self.answers}'; a chat user's are {' or '.join(get_args(Answers))}, others' options"
             )
+        if self.answers == "words" and (self.errors or self.ignorance):
+            raise QueryError(
+                'errors and ignorance replace one option by another; with answers = "words" there are none'
+            )
         if self.feedback != "none" and self.kind == "replay":
             raise QueryError("a replay says what was recorded and marks nothing; use another user for feedback")
         # Not a number fails every comparison.
