@@ -44,6 +44,8 @@ def asked(look: Eyes) -> str:
         ("B", Reply(1)),
         ("(b)", Reply(1)),
         ("B: it is blue", Reply(1)),
+        ("B，蓝色的", Reply(1)),
+        ("A。因为", Reply(0)),
         ("  a.", Reply(0)),
         ("red", Reply(0)),
         ("Blue.", Reply(1)),
@@ -144,6 +146,8 @@ def test_what_cannot_be_is_said() -> None:
     for odd in ({"answers": "words"}, {"feedback": "peek"}):
         with pytest.raises(QueryError, match=r"answers is 'words'|no feedback is called 'peek'"):
             UserSettings(kind="facts", **odd)  # type: ignore[arg-type]
+    with pytest.raises(QueryError, match="errors and ignorance replace one option"):
+        UserSettings(kind="chat", answers="words", errors=0.1)
 
 
 def test_feedback_takes_the_most_alike_that_was_not_taken_before() -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MODELS = ("pictures", "captions")
 """Askers whose questions can do without their options; those of facts are scored by an option alone."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_LETTER = re.compile(r"\W*([A-Z])(?:\W*$|[).:,\]\n])|\W*([a-z])\W*$")
+_LETTER = re.compile(r"\W*([A-Z])(?:\W*$|[).:,\]\n．。：，、）])|\W*([a-z])\W*$")
 """A letter by itself or before a mark: "A", "(b)", "C: a red one"; "A man" is words."""
 _WORDS = 60
 """Characters of what is said beside the options; in English about ten words."""
