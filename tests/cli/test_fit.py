@@ -53,6 +53,12 @@ def test_constants_are_fitted_written_with_their_provenance_and_used(album: tupl
     assert header["belief"]["reply_weights"] == written["settings"]["reply_weights"]
     found = run("find", texts, "a kite", "--json", home=tmp_path / "home", WHICHPIC_BELIEF=str(out))
     assert found.returncode == 0 and json.loads(found.stdout)
+    # A file of constants turns no rewriter on, also where the dialogues were held with one.
+    lines = (tmp_path / "d.jsonl").read_text().splitlines(keepends=True)
+    header["belief"]["rewriter"] = "reconstruct"
+    (tmp_path / "d.jsonl").write_text("".join([json.dumps(header) + "\n", *lines[1:]]))
+    done = run("fit", texts, tmp_path / "d.jsonl", "--what", "models", "--out", out, home=tmp_path / "home")
+    assert done.returncode == 0 and "rewriter" not in json.loads(out.read_text())["settings"], done.stderr
 
 
 def test_bad_input_is_one_line(album: tuple[Path, Path], tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def fit(
         harm = HARM if harm is None else harm
         heard = read_heard(dialogues, gallery, own_words=own_words)
         before = read_belief(start) if start else BeliefSettings.fitted(gallery.encoder.id)
+        chosen = before.rewriter
         before = BeliefSettings.of({"rewriter": rewriter_of(dialogues)}, usual=before)
         if not json:
             note(f"{len(heard)} dialogues; fitting on each half and reading the other, then on all")
@@ -70,7 +71,8 @@ def fit(
             run = cross_fitted(gallery, heard, before, what=what, harm=harm, seed=seed, told=told)
             after = fitted(gallery, heard, before, what=what, harm=harm, seed=seed, told=told)
         none = none_fits(run.fits, run.fits_absent)
-        after = _with_none(after, none)
+        # Who rewrites is the user's choice, and no constant: a file of constants turns no model on.
+        after = BeliefSettings.of({"rewriter": chosen}, usual=_with_none(after, none))
         figures = _figures(run, none)
         content = {
             "settings": changed(BeliefSettings(), after),
