@@ -6,6 +6,7 @@ above a line of three dashes is the system message, what is below it is the user
 
 from __future__ import annotations
 
+import hashlib
 import re
 import string
 from collections.abc import Sequence
@@ -49,6 +50,14 @@ def names() -> list[str]:
 def shipped() -> Path:
     """The folder of the prompts that come with whichpic, with one folder per language."""
     return Path(__file__).parent / "data" / "prompts"
+
+
+def changed(language: str) -> str:
+    """A digest of the user's own prompts of a language, "" where there are none: with others a model says something else."""
+    own = settings().prompts
+    mine = [] if own is None else [name for name in names() if (own / language / f"{name}.txt").is_file()]
+    read = [f"{name}\0{above}\0{below}" for name in mine for above, below in [_read(name, language, own)]]
+    return hashlib.sha256("\0".join(read).encode()).hexdigest()[:12] if read else ""
 
 
 def quoted(text: str, *, longest: int = 600) -> str:

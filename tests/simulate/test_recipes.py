@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support import gallery
+from tests.support import gallery as some_gallery
 from whichpic.dialogue import BeliefSettings, Marked, believe
 from whichpic.dialogue.events import Record
 from whichpic.errors import QueryError, SessionError
+from whichpic.prompts import _read
+from whichpic.settings import settings
 from whichpic.simulate.prepare import merged, place_of, prepare
 from whichpic.simulate.recipes import list_recipes, load_recipe
 
@@ -29,7 +31,7 @@ def test_a_recipe_states_its_settings() -> None:
 
 
 def test_query_rewritings_query_is_its_merged_sentence_alone() -> None:
-    album = gallery(20)
+    album = some_gallery(20)
     belief = BeliefSettings.of(load_recipe("query-rewriting").get("session", "belief"))
     marked = Record(0, Marked(tuple(album.ids[:5]), (album.ids[1],)))
     assert belief.alphas["expand"] == 1 and np.ptp(believe(album, [marked], belief).log) == 0
@@ -117,3 +119,33 @@ def test_the_header_states_everything_that_was_resolved() -> None:
     assert header["settings"]["user"]["errors"] == 0 and header["settings"]["opening"] == {"kind": "object"}
     assert header["belief"]["eps"] == {**BeliefSettings().eps, "facts": 0.01}
     assert header["pictures"] == 20 and header["warnings"] == []
+
+
+def test_a_header_states_prompts_that_are_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run with other prompts is another run, and is not gone on with in the same file."""
+    tables = {
+        "album": {"path": "x"},
+        "session": {"asker": "captions", "chat": "ollama:m"},
+        "user": {"kind": "captions"},
+    }
+    album = some_gallery(10, captions=["a red thing"] * 10)
+    (tmp_path / "en").mkdir()
+    monkeypatch.setenv("WHICHPIC_PROMPTS", str(tmp_path))
+    stated = []
+    for text in ("", "Ask: $said", "Do ask: $said"):
+        if text:
+            (tmp_path / "en" / "ask-captions.txt").write_text(text, encoding="utf-8")
+        for cached in (settings, _read):
+            cached.cache_clear()
+        stated.append(prepare(tables, name="x", gallery=album).header["settings"]["session"].get("prompts"))
+    monkeypatch.undo()
+    for cached in (settings, _read):
+        cached.cache_clear()
+    assert stated[0] is None and len(set(stated)) == 3
+
+
+def test_a_rewriter_of_the_beliefs_constants_needs_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WHICHPIC_CHAT", raising=False)
+    tables = {"album": {"path": "x"}, "session": {"belief": {"rewriter": "reconstruct"}}, "user": {"kind": "captions"}}
+    with pytest.raises(QueryError, match=r"the rewriter reconstruct, which the belief's constants name, needs a model"):
+        prepare(tables, name="x", gallery=some_gallery(10, captions=["a red thing"] * 10))

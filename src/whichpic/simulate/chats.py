@@ -46,6 +46,12 @@ def chats_of(tables: Mapping[str, Mapping[str, Any]], play: PlaySettings, person
     return Chats(system, users if person.kind == "chat" else "", llm, models.get("cache"), options)
 
 
+def check_rewriter(rewriter: str, chats: Chats) -> None:
+    """Raises QueryError where the belief's constants name a rewriter that asks a model, and there is none."""
+    if rewriter in _REWRITERS and not chats.system:
+        _missing(f"the rewriter {rewriter}, which the belief's constants name,")
+
+
 def stated_chats(chats: Chats, whose: Literal["system", "user"]) -> dict[str, str]:
     """The model of the session or of the user as a header states it; {} where there is none of its own."""
     name = chats.system if whose == "system" else chats.user

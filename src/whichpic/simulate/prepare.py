@@ -13,11 +13,12 @@ from whichpic.dialogue.constants import REWRITERS, BeliefSettings, read_belief
 from whichpic.dialogue.sampling import check
 from whichpic.dialogue.session import Session
 from whichpic.errors import QueryError
-from whichpic.simulate.chats import chats_of, stated_chats
+from whichpic.prompts import changed
+from whichpic.simulate.chats import chats_of, check_rewriter, stated_chats
 from whichpic.simulate.marking import ORACLE
 from whichpic.simulate.openings import Opening
 from whichpic.simulate.play import PlaySettings
-from whichpic.simulate.player import Place, Plan
+from whichpic.simulate.player import Chats, Place, Plan
 from whichpic.simulate.targets import (
     by_picture,
     choose,
@@ -96,6 +97,7 @@ def prepare(tables: Tables, *, name: str, gallery: Gallery | None = None) -> Pre
     plan = _plan(tables)
     gallery = place.open() if gallery is None else gallery
     plan = replace(plan, belief=_belief(tables.get("session", {}).get("belief"), gallery.encoder.id))
+    check_rewriter(_settled(gallery, plan).rewriter, plan.chats)
     if (
         plan.user.kind == "chat"
         and plan.opening == "caption"
@@ -137,6 +139,7 @@ def _stated(
             "rewriter": _settled(gallery, plan).rewriter,
             "language": play.language,
             **stated_chats(plan.chats, "system"),
+            **({"prompts": own} if plan.chats != Chats() and (own := changed(play.language)) else {}),
             **({key: getattr(play, key) for key in _WITH_MODELS} if plan.chats.system else {}),
         },
         "user": {**plan.user.to_json(), **stated_chats(plan.chats, "user"), **_files(tables, "user", "dialogues")},
