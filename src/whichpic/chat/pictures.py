@@ -34,7 +34,8 @@ def load_picture(picture: PictureLike, *, longest: int = 2048) -> Image:
     """The picture as RGB, its orientation applied, its longer side at most `longest` pixels.
 
     picture: a path, the bytes of a file, base64 or a data URL of them, or a PIL picture. Files are decoded within the
-    limits of `album.decode`, where a very long strip may keep four times `longest`. Raises ChatError("asked wrongly") for an address, and for what is no picture.
+    limits of `album.decode`, where a very long strip may keep four times `longest`. Raises ChatError("asked wrongly") for
+    an address, and for what is no picture.
     """
     content = _content(picture)
     if not isinstance(content, bytes):
