@@ -120,18 +120,20 @@ class Torch:
         import torch
 
         with self._lock:
+            rows: Floats | None = None
             try:
                 rows = self._forward(tower, *given)
             except torch.OutOfMemoryError:
                 if len(given[0]) == 1:
                     raise EncoderError(f"the memory of {self.device} does not hold one {tower}; use another") from None
+            except (RuntimeError, IndexError) as error:
+                raise EncoderError(f"{self.id} failed: {_first_line(error)}") from None
+            if rows is None:  # not within the handler, where the error still holds what the batch took
                 torch.cuda.empty_cache()
                 half = len(given[0]) // 2
                 self._batch = max(1, half)
                 parts = [self._run(tower, *(array[at] for array in given)) for at in (slice(half), slice(half, None))]
                 return np.concatenate(parts)
-            except (RuntimeError, IndexError) as error:
-                raise EncoderError(f"{self.id} failed: {_first_line(error)}") from None
         if rows.shape != (len(given[0]), self.dim) or not np.isfinite(rows).all():
             raise EncoderError(f"{self.id} gives no vectors of {self.dim} numbers; its files do not fit each other")
         return rows
@@ -388,7 +390,7 @@ def _precision(wanted: str, device: str) -> str:
         return "fp32"
     import torch
 
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
 def _first_line(error: BaseException) -> str:
