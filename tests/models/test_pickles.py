@@ -55,6 +55,9 @@ def test_plain_data_comes_back_as_it_was(tmp_path: Path, protocol: int) -> None:
     assert found[0] is found[1] and found[2] == np.float32(2.5) and found[3] == 7
     names = np.array(["a.jpg", None, 3], dtype=object)
     assert load_plain(written(tmp_path, pickle.dumps(names, protocol))).tolist() == ["a.jpg", None, 3]
+    lists = np.empty(2, dtype=object)
+    lists[0], lists[1] = ["a.jpg", "b.jpg"], ["c.jpg", "d.jpg"]
+    assert load_plain(written(tmp_path, pickle.dumps(lists, protocol))).tolist() == lists.tolist()
 
 
 class Evil:

@@ -139,7 +139,8 @@ def array_of(data: Any, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
         if not isinstance(data, list) or len(data) != count:
             raise ModelError("it holds an array of objects that does not fit its size")
         made = np.empty(count, dtype=object)
-        made[:] = data
+        for place, item in enumerate(data):  # all at once, numpy would look into lists of one length
+            made[place] = item
         return made.reshape(shape, order=order)
     dtype = kind.dtype
     if isinstance(data, str):  # of Python 2
