@@ -172,6 +172,12 @@ def test_code_of_others_runs_only_by_its_revision(
     revision = str(caught.value).rsplit(" ", 1)[1]
     with pytest.raises(ChatError, match="not run"):
         open_local(folder, device="cpu", allow_code="0" * 40)
+    elsewhere = copied(folder, tmp_path / "elsewhere")
+    settings = json.loads((elsewhere / "tokenizer_config.json").read_text())
+    settings["auto_map"] = {"AutoTokenizer": [None, "somebody/other--tokenization_own.OwnTokenizer"]}
+    (elsewhere / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ChatError, match=r"code from elsewhere \(somebody/other--"):
+        open_local(elsewhere, device="cpu", allow_code=revision)
     # A type that transformers has is opened by its own code, whatever else the folder brings.
     known = copied(folder, tmp_path / "known", model_type="llama")
     assert open_local(known, device="cpu").complete(asked("llm"), decoding=SHORT)[0].tokens_out == 8

@@ -280,9 +280,25 @@ def _allowed(label: str, folder: Path, config: Mapping[str, Any], revision: str,
         )
     if allow_code != revision:
         raise ChatError("refused", f"the code of {label} is {revision}, and --allow-code says {allow_code}; not run")
+    _own_code_alone(label, folder)
     warnings.warn(
         f"RUNNING CODE OF OTHERS: {label} at {revision}, as --allow-code says; it can do all that you can", stacklevel=3
     )
+
+
+def _own_code_alone(label: str, folder: Path) -> None:
+    """A revision that allows code says nothing of the code of another repository, which "owner/name--module" names."""
+    for path in sorted(folder.glob("*.json")):
+        if path.name.endswith(".index.json") or path.name == "tokenizer.json":
+            continue
+        own = read_json(path).get("auto_map")
+        named = own.values() if isinstance(own, dict) else [own]
+        flat = [name for each in named for name in (each if isinstance(each, list | tuple) else [each])]
+        if odd := next((str(name) for name in flat if "--" in str(name)), ""):
+            raise ChatError(
+                "refused",
+                f"{label} takes code from elsewhere ({odd[:80]} in {path.name}), which --allow-code does not cover",
+            )
 
 
 def _no_hidden_code(label: str, config: Mapping[str, Any]) -> None:
