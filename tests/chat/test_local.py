@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import warnings
@@ -268,3 +269,29 @@ def test_the_chat_call_takes_one_picture_or_several(opened: dict[str, Local], tm
     assert one == chat({"image": PICTURES[0], "question": "what is it?"}, decoding=SHORT)
     several = {"image": list(PICTURES), "question": "and now?", "history": [("what is it?", "a boat")]}
     assert chat(several, decoding=SHORT)
+
+
+def test_a_space_that_is_a_token_of_its_own_begins_no_choice() -> None:
+    """Else "yes" and "no" would begin alike, and each be read to its end; LLaMA 2 writes " yes" as 29871 and "yes"."""
+    from whichpic.chat.local.scoring import _sequences
+
+    numbers: dict[str, int] = {}
+
+    def llama2(text: str) -> list[int]:
+        word = text.strip()
+        return [*([29871] if text != word else []), numbers.setdefault(word, len(numbers))] if word else [259]
+
+    def gpt2(text: str) -> list[int]:
+        return [numbers.setdefault(piece, len(numbers)) for piece in re.findall(r" ?\w+", text)]
+
+    assert _sequences("yes", llama2) == [(numbers[way],) for way in spellings("yes")]
+    both = _sequences(("a dog", "dog"), gpt2)
+    assert (numbers["a"], numbers[" dog"]) in both and (numbers[" dog"],) in both
+
+
+def test_blank_lines_are_no_special_tokens(folders: dict[str, Path], tmp_path: Path) -> None:
+    from whichpic.chat.local import inputs, loading
+
+    parts = loading.parts_of(loading.locate(folders["llm"]))
+    parts.tokenizer.add_tokens(["\n\n", "  "])  # as Gemma has them
+    assert inputs.harmless(parts, "one\n\ntwo  <|im_end|>") == "one\n\ntwo  < |im_end|>"

@@ -118,7 +118,9 @@ def harmless(parts: Parts, text: str) -> str:
     special = getattr(parts.tokenizer, "_whichpic_special", None)
     if special is None:
         words = {str(token) for token in parts.tokenizer.get_added_vocab()} | set(parts.tokenizer.all_special_tokens)
-        listed = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True) if len(word) > 1)
+        # Gemma has tokens for blank lines and runs of blanks, which mean nothing special.
+        told = [word for word in sorted(words, key=len, reverse=True) if len(word) > 1 and word.strip(" \n\r\t\u2581")]
+        listed = "|".join(map(re.escape, told))
         special = parts.tokenizer._whichpic_special = re.compile(listed) if listed else re.compile(r"(?!)")
     return str(special.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text))
 

@@ -157,9 +157,12 @@ def _whole(engine: Engine, state: State, sequences: Sequence[Sequence[tuple[int,
 
 def _sequences(choice: str | tuple[str, ...], tokens_of: Callable[[str], list[int]]) -> list[tuple[int, ...]]:
     """The token sequences of a choice's spellings, with a space before them and without."""
-    ways = [way for spelling in spellings(choice) for way in (spelling, f" {spelling}")]
-    found = dict.fromkeys(tuple(tokens_of(way)) for way in ways)
+    pairs = [(tuple(tokens_of(way)), tuple(tokens_of(f" {way}"))) for way in spellings(choice)]
+    # Some tokenizers write the space as a token of its own, which every choice would begin with. LLaMA 2's is another one
+    # than that of " " alone: what follows it is the choice without a space.
+    found = dict.fromkeys(
+        each for plain, spaced in pairs for each in (plain, *([spaced] if spaced[1:] != plain else []))
+    )
     bare = {tuple(tokens_of(" ")), ()}
-    # Some tokenizers write the space as a token of its own, which every choice would begin with.
     whole = [each for each in found if each and each not in bare and each[:1] not in bare]
     return whole or [each for each in found if each]
