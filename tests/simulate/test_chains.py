@@ -12,11 +12,12 @@ import pytest
 
 from tests.simulate.seeing import Seer, drawn
 from whichpic.chat.batch import answer_batch
+from whichpic.dialogue import BeliefSettings
 from whichpic.dialogue.events import Answered, Marked
 from whichpic.errors import ChatError, ChatPending, QueryError
 from whichpic.evaluate.papers import paper_of
 from whichpic.evaluate.protocols.ours import read_ours
-from whichpic.evaluate.replaying import read_heard
+from whichpic.evaluate.replaying import read_heard, replay
 from whichpic.simulate.chats import called
 from whichpic.simulate.dialogues import Dialogue, read_dialogues
 from whichpic.simulate.parallel import simulate
@@ -113,6 +114,28 @@ def test_what_was_played_can_be_replayed_without_a_model(album: Path, seer: Seer
             answered = [event for event in events if isinstance(event, Answered)]
             assert any(event.question.asker == "pictures" and event.question.told for event in answered)
             assert all(event.option is not None for event in answered if event.question.asker == "pictures")
+
+
+@pytest.mark.parametrize(
+    ("name", "session", "user"),
+    [
+        ("query-rewriting", {"rerank": 4}, {}),
+        ("navigationir", {"language": "zh"}, {}),
+        ("navigationir", {"chooser": "eig", "rerank": 3}, {"answers": "options"}),
+        ("navigationir", {"rewriter": "join", "belief": {"alpha": 0.5}}, {}),
+    ],
+)
+def test_a_replay_gives_every_list_again(
+    album: Path, seer: Seer, tmp_path: Path, name: str, session: dict[str, Any], user: dict[str, Any]
+) -> None:
+    run = chain(name, album, session=session, user={"evidence": "lexical", **user})
+    done = played(run, tmp_path / "d.jsonl", chat=seer.chat())
+    heard = read_heard(tmp_path / "d.jsonl", run.gallery)
+    again = replay(run.gallery, heard, BeliefSettings.from_json(run.header["belief"]))
+    for row, dialogue in enumerate(done):
+        for number, turn in enumerate(dialogue.turns):
+            assert (turn.better, turn.ties) == (again.ranks.better[row, number], again.ranks.ties[row, number])
+            assert turn.fits == pytest.approx(again.fits[row, number], abs=1e-5)  # type: ignore[index]
 
 
 def test_the_oracle_is_named_and_warned_about(album: Path, seer: Seer, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from whichpic.dialogue.belief import believe
 from whichpic.dialogue.events import Answered, Event, Marked, Noted, Record, Said, question_from_json
+from whichpic.dialogue.rewriting import join
 from whichpic.errors import QueryError, SessionError
 from whichpic.evaluate.ranks import Ranks, count_ranks
 from whichpic.evaluate.run import Run
@@ -41,8 +42,12 @@ class Heard:
     notes: tuple[Noted | None, ...] = ()
 
     def records(self, turn: int, *, start: int) -> list[Record]:
-        """The records of one turn, numbered from `start`, the note beside the last of them."""
-        records = [Record(start + k, event) for k, event in enumerate(self.turns[turn])]
+        """The records of one turn as its session had them, numbered from `start`, the note beside the last of them."""
+        said = [event.text for before in self.turns[:turn] for event in before if isinstance(event, Said)]
+        records = []
+        for k, event in enumerate(self.turns[turn]):
+            before, said = said, [*said, event.text] if isinstance(event, Said) else said
+            records.append(Record(start + k, event, rewritten=join(said) if before and said is not before else ""))
         note = self.notes[turn] if turn < len(self.notes) else None
         if note is not None and records:
             records[-1] = replace(records[-1], noted=replace(note, of=records[-1].n))
