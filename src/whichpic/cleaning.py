@@ -1,6 +1,6 @@
-"""Makes a caption of what a model said of a picture: plain sentences on one line, and nothing else. Called by describe.
+"""Makes a caption of what a model said of a picture: plain sentences on one line, and nothing else.
 
-What a model says is data. Most of this is about small models' habits; some of it is about pictures whose text tries to
+Called by describe and dialogue.rewriting. What a model says is data. Most of this is about small models' habits; some of it is about pictures whose text tries to
 give orders: a caption may tell that such words are written there, between quotation marks, and never repeats them as
 its own. Whoever puts captions into a prompt quotes them as well (`prompts.quoted`): this is the second line of defence.
 """
@@ -82,7 +82,7 @@ def clean(text: str, *, language: str = "en", cut: bool = False, longest: int = 
     ended at its limit, so that its last sentence is no whole one. longest: characters; it ends with a whole sentence
     where it can. words: the reply is about the words in a picture; they are put between quotation marks.
     """
-    plain = _one_line(_unwrapped(text[:_LONGEST_REPLY]))
+    plain = _one_line(unwrapped(text[:_LONGEST_REPLY]))
     if _NOTHING.match(plain):
         return ""
     found = [sentence for each in sentences(plain) if (sentence := _plain_sentence(each))]
@@ -99,8 +99,8 @@ def clean(text: str, *, language: str = "en", cut: bool = False, longest: int = 
     return _in_quotes(caption, language) if words and caption and not _QUOTED.search(caption) else caption
 
 
-def _unwrapped(text: str) -> str:
-    """What is said inside a JSON object, where a model replies with one; anything else as it is."""
+def unwrapped(text: str) -> str:
+    """What is said inside a JSON object, where a model replies with one; anything else as it is. "" for broken JSON."""
     stripped = _FENCE.sub(lambda found: found[0].strip("`").removeprefix("json"), text.strip()).strip()
     if stripped[:1] not in ("{", "["):
         return _FENCE.sub(" ", text)
@@ -110,7 +110,7 @@ def _unwrapped(text: str) -> str:
         return "" if re.match(r'[\[{]\s*"', stripped) else text
     if isinstance(held, list):
         return " ".join(each for each in held if isinstance(each, str))
-    texts = [held.get(key) for key in ("caption", "description", "text", "answer")]
+    texts = [held.get(key) for key in ("caption", "query", "description", "text", "answer")]
     return next((each for each in texts if isinstance(each, str)), "")
 
 

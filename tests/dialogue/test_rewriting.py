@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from whichpic.chat.scripted import Scripted
 from whichpic.dialogue import Answered, Marked, Option, Question, Said
@@ -21,6 +23,7 @@ from whichpic.dialogue.rewriting import (
 )
 from whichpic.errors import ChatError, ChatPending
 
+GREY = Image.new("RGB", (8, 8), "grey")
 EVENTS = [
     Said.of("a woman at a market"),
     Said.of("a yellow basket", asked="What is she holding?"),
@@ -126,7 +129,7 @@ def test_what_models_put_around_a_line_is_taken_off(reply: str, line: str) -> No
 
 def test_a_liked_picture_is_described_in_one_sentence() -> None:
     chat = Scripted(["A brown dog on grass."])
-    assert caption_liked(chat, b"picture") == "A brown dog on grass."
+    assert caption_liked(chat, b"picture") == "a brown dog on grass"
     assert chat.asked[0][-1].pictures == (b"picture",)
 
 
@@ -144,3 +147,25 @@ def test_a_rewritten_sentence_holds_until_something_is_said_or_denied() -> None:
     assert rewritten([first, Record(1, Said.of("a cat"))]) == ""
     assert rewritten([first, Record(1, Answered(DOG, 0))]) == "a dog on grass"
     assert rewritten([first, Record(1, Answered(DOG, 1))]) == ""
+
+
+@pytest.mark.parametrize(
+    "junk", ["[" * 200_000, "9" * 200_000, "a" * 200_000, "红" * 200_000, '{"a": "' + "x" * 200_000]
+)
+def test_a_reply_of_one_long_word_is_read_in_no_time(junk: str) -> None:
+    began = time.perf_counter()
+    cleaned(junk)
+    assert time.perf_counter() - began < 1
+
+
+def test_a_sentence_inside_json_is_that_sentence_and_other_json_is_none() -> None:
+    assert cleaned('{"caption": "a dog on grass"}') == "a dog on grass"
+    assert cleaned('{"question": "What colour is the dog?", "options": []}') == ""
+    assert cleaned('{"question": "\x1b[2J pwned') == ""
+
+
+def test_a_malformed_caption_of_a_liked_picture_is_none() -> None:
+    for reply in ('{"question": "\x1b[2J pwned', "<script>x</script>", "I'm sorry, I cannot see the picture."):
+        with pytest.raises(ChatError, match="nothing that is a sentence"):
+            caption_liked(Scripted([reply]), GREY)
+    assert caption_liked(Scripted(["The image shows a red square on a wall."]), GREY) == "a red square on a wall"

@@ -239,8 +239,12 @@ def _each(
             return fault
 
     faults: list[WhichpicError] = []
-    with ThreadPoolExecutor(max_workers=max(1, min(int(getattr(chat, "concurrency", 1)), len(positions) or 1))) as pool:
+    pool = ThreadPoolExecutor(max_workers=max(1, min(int(getattr(chat, "concurrency", 1)), len(positions) or 1)))
+    try:
         found = list(zip(positions, pool.map(one, positions), strict=True))
+    finally:
+        # Who stops waiting does not wait for what is under way, which ends at its own deadline.
+        pool.shutdown(wait=False, cancel_futures=True)
     judged = [
         (position, result) for position, result in found if result is not None and not isinstance(result, WhichpicError)
     ]

@@ -7,12 +7,13 @@ says is checked against the events (denoise). `slerp` is a rewriter of vectors, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from whichpic.cleaning import clean, unwrapped
 from whichpic.dialogue.denoise import ASKS_FOR, Checked, agreeing, check
 from whichpic.dialogue.events import Answered, Event, Noted, Record, Said, Undo
 from whichpic.words import vocabulary
@@ -26,6 +27,9 @@ SLERP = 0.8
 EXPANDED = 60
 """Words of an expanded query, at most (query-rewriting, ICMR 2024)."""
 _LONGEST_LINE = 1000
+_LONGEST_CAPTION = 240
+_LONGEST_REPLY = 8000
+"""Characters of a reply that are looked at: a model may say megabytes."""
 _CAPTIONS = 3
 
 
@@ -95,7 +99,12 @@ def expand(
 
 def caption_liked(chat: Chat, picture: PictureLike, *, language: str = "en", deadline: float | None = None) -> str:
     """One sentence about a picture that the user liked. Raises ChatError and ChatPending."""
-    return _asked(chat, "caption-liked", language, deadline, pictures=(picture,))
+
+    def caption(text: str) -> str:
+        plain = clean(text, language=language, longest=_LONGEST_CAPTION).rstrip(".。!！ ")
+        return plain if plain[1:2].isupper() else plain[:1].lower() + plain[1:]
+
+    return _asked(chat, "caption-liked", language, deadline, pictures=(picture,), read=caption)
 
 
 def slerp(start: Floats, end: Floats, share: float) -> Floats:
@@ -153,7 +162,7 @@ def denied_thing(asked: str, reply: str) -> str | None:
 
 
 _THOUGHT = re.compile(r"<think>.*?(</think>|$)", re.DOTALL | re.IGNORECASE)
-_ADDRESS = re.compile(r"\S*(://|www\.)\S*")
+_JSON = re.compile(r"\s*(```(json)?\s*)?[\[{]")
 _LABEL = re.compile(
     r"^\W*(here is|here's|sure|the )?[^:：]{0,40}?"
     r"(caption|query|sentence|description|rewritten|描述|句子|查询)[^:：]{0,20}[:：]\s*",
@@ -164,8 +173,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u20
 
 def cleaned(reply: str) -> str:
     """The one line that a model was asked for, without what models put around it: thoughts, labels, quotes, addresses."""
+    reply = reply[:_LONGEST_REPLY]
+    reply = unwrapped(reply) if _JSON.match(reply) else reply
     for line in _THOUGHT.sub("", reply).replace("```", "").splitlines():
-        text = " ".join(_ADDRESS.sub(" ", _CONTROL.sub(" ", line)).split())
+        text = " ".join(word for word in _CONTROL.sub(" ", line).split() if "://" not in word and "www." not in word)
         text = _LABEL.sub("", text).strip().strip("\"'“”「」*`").strip()
         if text and not (text.endswith((":", "：")) and len(text) < 80):
             return text[:_LONGEST_LINE]
@@ -173,7 +184,7 @@ def cleaned(reply: str) -> str:
 
 
 def _asked(chat: Chat, name: str, language: str, deadline: float | None, *, pictures: tuple[PictureLike, ...] = (),
-           **values: str) -> str:  # fmt: skip
+           read: Callable[[str], str] = cleaned, **values: str) -> str:  # fmt: skip
     from whichpic.chat.base import Decoding, Message
     from whichpic.errors import ChatError
     from whichpic.prompts import prompt
@@ -182,9 +193,9 @@ def _asked(chat: Chat, name: str, language: str, deadline: float | None, *, pict
     messages = [Message("system", filled.system)] if filled.system else []
     messages.append(Message("user", filled.user, pictures))
     reply = chat.complete(messages, decoding=Decoding(max_tokens=200), deadline=deadline)[0]
-    sentence = cleaned(reply.text)
+    sentence = read(reply.text)
     if not sentence:
-        raise ChatError("empty", f"{chat.describe} said nothing")
+        raise ChatError("empty", f"{chat.describe} said nothing that is a sentence")
     return sentence
 
 
