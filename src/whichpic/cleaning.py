@@ -1,8 +1,9 @@
 """Makes a caption of what a model said of a picture: plain sentences on one line, and nothing else.
 
-Called by describe and dialogue.rewriting. What a model says is data. Most of this is about small models' habits; some of it is about pictures whose text tries to
-give orders: a caption may tell that such words are written there, between quotation marks, and never repeats them as
-its own. Whoever puts captions into a prompt quotes them as well (`prompts.quoted`): this is the second line of defence.
+Called by describe and dialogue.rewriting. What a model says is data. Most of this is about small models' habits; some of
+it is about pictures whose text tries to give orders: a caption may tell that such words are written there, between
+quotation marks, and never repeats them as its own. Whoever puts captions into a prompt quotes them as well
+(`prompts.quoted`): this is the second line of defence.
 """
 
 from __future__ import annotations
