@@ -88,6 +88,20 @@ def test_nothing_that_a_file_says_beside_its_pixels_is_sent() -> None:
         assert b"SECRET" not in base64.b64decode(data_url(picture).partition(",")[2])
 
 
+def test_a_palette_is_part_of_a_picture() -> None:
+    red, green = Image.new("P", (4, 4)), Image.new("P", (4, 4))
+    red.putpalette([255, 0, 0])
+    green.putpalette([0, 255, 0])
+    assert fingerprint(red) != fingerprint(green)
+
+
+def test_a_picture_that_ends_too_early_is_told_in_a_line() -> None:
+    whole = png(Image.effect_noise((64, 64), 50))
+    for read in (load_picture, fingerprint, data_url):
+        with pytest.raises(ChatError, match=r"the picture cannot be read: .*truncated"):
+            read(Image.open(io.BytesIO(whole[:1500])))
+
+
 def test_a_budget_that_nothing_fits() -> None:
     with pytest.raises(ChatError, match="no picture fits"):
         data_url(drawn("red"), budget=100)

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from whichpic.album.decode import decode, read_bytes
+from whichpic.album.decode import decode, quiet, read_bytes
 from whichpic.errors import ChatError, DecodeError
 
 if TYPE_CHECKING:
@@ -38,10 +38,8 @@ def load_picture(picture: PictureLike, *, longest: int = 2048) -> Image:
     an address, and for what is no picture.
     """
     content = _content(picture)
-    if not isinstance(content, bytes):
-        return _flat(content, longest)
     try:
-        return decode(content, side=longest).image
+        return decode(content, side=longest).image if isinstance(content, bytes) else _flat(_loaded(content), longest)
     except DecodeError as error:
         raise ChatError("asked wrongly", f"{_named(picture)} cannot be read: {error}") from None
 
@@ -67,12 +65,16 @@ def data_url(picture: PictureLike, *, budget: int = 1_000_000, longest: int = 13
 
 
 def fingerprint(picture: PictureLike) -> str:
-    """Names a picture by its content: SHA-256 in hex of the file's bytes, or of a PIL picture's size and pixels."""
+    """Names a picture by its content: SHA-256 in hex of the file's bytes, or of a PIL picture's size and pixels.
+
+    Raises ChatError("asked wrongly") for what cannot be read.
+    """
     content = _content(picture)
     if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()
-    digest = hashlib.sha256(f"{content.mode} {content.size}".encode())
-    digest.update(content.tobytes())
+    seen = _loaded(content)  # with its palette: the same numbers may be other colours
+    digest = hashlib.sha256(f"{content.mode} {seen.size}".encode())
+    digest.update(seen.tobytes())
     return digest.hexdigest()
 
 
@@ -127,14 +129,23 @@ def _file(path: Path) -> bytes:
         raise ChatError("asked wrongly", f"the picture {path} cannot be read: {reason}") from None
 
 
+def _loaded(image: Image) -> Image:
+    """A PIL picture whose pixels are there, RGB or RGBA. One from a file is only read now."""
+    try:
+        with quiet():
+            image.load()
+            return image if image.mode == "RGB" else image.convert("RGBA")
+    except (OSError, ValueError, SyntaxError, MemoryError) as error:
+        raise ChatError("asked wrongly", f"the picture cannot be read: {str(error)[:100]}") from None
+
+
 def _flat(image: Image, longest: int) -> Image:
     from PIL import Image as Pillow
 
     if min(image.size) < 1:
         raise ChatError("asked wrongly", "the picture has no pixels")
     if image.mode != "RGB":
-        clear = image.convert("RGBA")
-        image = Pillow.new("RGB", clear.size, "white")
+        clear, image = image, Pillow.new("RGB", image.size, "white")
         image.paste(clear, mask=clear.getchannel("A"))
     factor = min(1.0, longest / max(image.size))
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
