@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,27 @@ def test_a_size_is_read_from_headers(tmp_path: Path) -> None:
     assert size.linear + size.rest == sum(weight.numel() for weight in model.parameters())
     layers = model.model.language_model.layers
     assert size.linear == sum(weight.numel() for weight in layers.parameters() if weight.ndim == 2)
+
+
+def header(path: Path, **shapes: list[int]) -> None:
+    """A safetensors file of names and shapes alone: no more is read of it."""
+    said = json.dumps({name: {"dtype": "BF16", "shape": shape} for name, shape in shapes.items()}).encode()
+    path.write_bytes(struct.pack("<Q", len(said)) + said)
+
+
+def test_weights_that_lie_there_twice_count_once(tmp_path: Path) -> None:
+    header(tmp_path / "model-00001-of-00001.safetensors", **{"model.layers.0.mlp.up_proj.weight": [8, 4]})
+    header(tmp_path / "consolidated.safetensors", **{"layers.0.feed_forward.w1.weight": [8, 4]})
+    named = {"weight_map": {"model.layers.0.mlp.up_proj.weight": "model-00001-of-00001.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(named))
+    assert measure("twice", tmp_path, LLAMA).linear == 32
+
+
+def test_the_experts_of_a_mixture_stay_in_16_bits(tmp_path: Path) -> None:
+    shapes = {"model.layers.0.mlp.experts.0.up_proj.weight": [8, 4], "model.layers.0.self_attn.q_proj.weight": [4, 4]}
+    header(tmp_path / "model.safetensors", **shapes)
+    size = measure("mixture", tmp_path, LLAMA)
+    assert (size.linear, size.rest) == (16, 32)
 
 
 def test_what_is_no_safetensors_file_is_refused(tmp_path: Path) -> None:

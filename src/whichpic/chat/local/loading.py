@@ -258,7 +258,12 @@ def fetch(name: str, allow_code: str | None = None, *, also: tuple[str, ...] = (
     patterns = [*_FILES, *also, *(["*.py"] if allow_code else [])]
     try:
         folder = snapshot_download(
-            name, revision=allow_code, allow_patterns=patterns, local_files_only=hub.offline(), endpoint=hub.endpoint()
+            name,
+            revision=allow_code,
+            allow_patterns=patterns,
+            ignore_patterns=["consolidated*.safetensors"],  # the same weights again, for another library
+            local_files_only=hub.offline(),
+            endpoint=hub.endpoint(),
         )
     except Exception as error:  # errors of three libraries
         hint = "; WHICHPIC_OFFLINE is set" if hub.offline() else "; HF_ENDPOINT may name a mirror"

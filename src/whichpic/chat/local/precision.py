@@ -93,14 +93,17 @@ def plan(
 
 
 def measure(name: str, folder: Path, config: Mapping[str, Any]) -> Size:
-    """The Size of a model from the headers of its safetensors files and its config; no weight is read."""
+    """The Size of a model from the headers of its safetensors files and its config; no weight is read.
+
+    The experts of a mixture count as what stays in 16 bits: transformers joins them to arrays that bitsandbytes leaves alone.
+    """
     linear = rest = 0
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in _weight_files(folder):
         for key, shape in shapes_in(path).items():
             count = 1
             for side in shape:
                 count *= side
-            if len(shape) == 2 and "layers." in key and not _PICTURE.search(key):
+            if len(shape) == 2 and "layers." in key and not _PICTURE.search(key) and ".experts." not in key:
                 linear += count
             else:
                 rest += count
@@ -108,6 +111,19 @@ def measure(name: str, folder: Path, config: Mapping[str, Any]) -> Size:
         total = sum(path.stat().st_size for path in folder.glob("*.bin")) // 2
         linear, rest = int(total * 0.9), int(total * 0.1)
     return Size(name, linear, rest, cache_width(config))
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The safetensors files that are loaded: some folders hold the same weights twice (consolidated.safetensors)."""
+    index, whole = folder / "model.safetensors.index.json", folder / "model.safetensors"
+    if whole.is_file():
+        return [whole]
+    try:
+        named = {str(each) for each in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        named = set()
+    found = sorted(folder.glob("*.safetensors"))
+    return [path for path in found if path.name in named] or found
 
 
 def cache_width(config: Mapping[str, Any]) -> int:
