@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from whichpic.album.described import DIMENSIONS, NAME, Described, Journal, ever_written, sentences
-from whichpic.chat.base import Decoding, Message
+from whichpic.chat.base import Decoding, Message, cancel
 from whichpic.errors import AlbumError, ChatError, ChatPending, DecodeError, QueryError
 from whichpic.types import Skip
 
@@ -33,7 +33,8 @@ USUAL = tuple(dimension for dimension in DIMENSIONS if dimension != "all")
 _SIDE = 1600  # pixels of the longer side that a model gets at most; a Chat scales down further
 _IN_A_ROW = 5
 """So many pictures one after the other without any answer: the model is out of order, not the pictures."""
-_HOPELESS = ("refused", "unsupported")
+_HOPELESS = ("refused", "unsupported", "cancelled")
+_FAREWELL = 1.0  # seconds that requests have to end in once they are cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,16 +179,18 @@ class _Run:
         many = getattr(self.chat, "complete_many", None)
         rounds = self._batches(tasks, many, workers) if many is not None else self._threads(tasks, workers)
         finished = 0
-        for count in rounds:
-            finished += count
-            self._tell(finished, len(tasks))
+        with closing(rounds):
+            for count in rounds:
+                finished += count
+                self._tell(finished, len(tasks))
         return Report(self.captions, self.empty, kept, self.pending, tuple(self.skipped), self.tokens,
                       perf_counter() - self.began, self.told)  # fmt: skip
 
-    def _threads(self, tasks: Sequence[_Task], workers: int) -> Iterator[int]:
+    def _threads(self, tasks: Sequence[_Task], workers: int) -> Generator[int]:
         """Describe pictures side by side; how many more are finished, each time."""
         pool = ThreadPoolExecutor(workers, thread_name_prefix="describe")
         waiting: set[Future[None]] = set()
+        patient = True
         try:
             for task in tasks:
                 waiting.add(pool.submit(self._one, task))
@@ -197,8 +200,13 @@ class _Run:
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 yield self._over(done)
+        except (KeyboardInterrupt, GeneratorExit):
+            patient = False
+            cancel(self.chat)
+            raise
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=patient, cancel_futures=True)
+            wait([each for each in waiting if not each.cancelled()], timeout=_FAREWELL)
 
     @staticmethod
     def _over(done: set[Future[None]]) -> int:
@@ -228,7 +236,7 @@ class _Run:
                 self._take(task.source, dimension, reply)
         self._count(task.source, answered, fault)
 
-    def _batches(self, tasks: Sequence[_Task], many: Callable[..., list[Reply]], workers: int) -> Iterator[int]:
+    def _batches(self, tasks: Sequence[_Task], many: Callable[..., list[Reply]], workers: int) -> Generator[int]:
         """Describe pictures in batches, for a model in this process; how many more are finished, each time."""
         for start in range(0, len(tasks), workers):
             part = [(task, self._image(task.source)) for task in tasks[start : start + workers]]

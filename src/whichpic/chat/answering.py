@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, cast
 
-from whichpic.chat.base import Decoding, Message
+from whichpic.chat.base import Decoding, Message, cancel
 from whichpic.chat.batchfiles import CHOICES, REPLIES, Requests, append, body_of, held, lines
 from whichpic.chat.structured import labels
 from whichpic.errors import ChatError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _IN_A_ROW = 5
 """So many failures of one reason one after another are the server's, and not the requests'."""
+_FAREWELL = 1.0
+"""Seconds that requests have to end in once they are cancelled."""
 _OF_THE_REQUEST = ("schema", "not json", "empty", "too long")
 
 
@@ -61,16 +63,20 @@ def answer_batch(
     choices = {line.get("custom_id"): line for line in _of(folder / CHOICES)}
     left = [key for key in places if key not in done]
     run = _Run(folder, len(left), on_progress)
-    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="whichpic-batch") as pool:
-        asked: dict[Future[dict[str, Any]], str] = {
-            pool.submit(_answered, *places[key], choices.get(key), chat, deadline): key for key in left
-        }
-        try:
-            for future in as_completed(asked):
-                run.take(asked[future], future)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    pool = ThreadPoolExecutor(max(1, workers), thread_name_prefix="whichpic-batch")
+    asked: dict[Future[dict[str, Any]], str] = {}
+    try:
+        for key in left:
+            asked[pool.submit(_answered, *places[key], choices.get(key), chat, deadline)] = key
+        for future in as_completed(asked):
+            run.take(asked[future], future)
+    except BaseException:
+        # What is under way would not be written any more: nobody waits for it.
+        pool.shutdown(wait=False, cancel_futures=True)
+        cancel(chat)
+        wait([each for each in asked if not each.cancelled()], timeout=_FAREWELL)
+        raise
+    pool.shutdown()
     return run.finish(before=len(places) - len(left))
 
 

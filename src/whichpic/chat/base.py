@@ -204,6 +204,15 @@ class Chat(Protocol):
         ...
 
 
+def cancel(chat: Chat) -> None:
+    """End the requests of a chat that are under way, of all threads; those who wait for them get ChatError("cancelled").
+
+    For Ctrl-C: the chat can be asked again. A model in this process is not stopped by it.
+    """
+    if (end := getattr(chat, "cancel", None)) is not None:
+        end()
+
+
 def answer(
     chat: Chat, asked: Mapping[str, Any], *, decoding: Decoding | None = None, deadline: float | None = None
 ) -> str:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whichpic.chat.base import Choices, Decoding, Message, Reply, answer
+from whichpic.chat.base import Choices, Decoding, Message, Reply, answer, cancel
 from whichpic.chat.pictures import fingerprint
 from whichpic.errors import ChatError
 
@@ -195,6 +195,10 @@ class Cached:
         else:
             self.usage.add(cached=True)
         return [np.array(kept[reply], dtype=np.float32) for reply in replies]
+
+    def cancel(self) -> None:
+        """End what the chat behind it has under way."""
+        cancel(self.chat)
 
     def _many(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from whichpic.chat.base import Choices, Decoding, Message, Reply, Usage, answer
+from whichpic.chat.base import Choices, Decoding, Message, Reply, Usage, answer, cancel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,6 +102,11 @@ class Paired:
     ) -> list[NDArray[np.float32]]:
         """As the one that hears it."""
         return self._for(prefix).logprobs(prefix, replies, deadline=deadline)
+
+    def cancel(self) -> None:
+        """End what both have under way."""
+        cancel(self.looks)
+        cancel(self.writes)
 
     def _for(self, messages: Sequence[Message]) -> Chat:
         return self.looks if any(message.pictures for message in messages) else self.writes

@@ -6,11 +6,13 @@ were encoded here, never as an address. A key is kept out of names, errors, logs
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from whichpic.chat.base import Choices, Decoding, Message, Reply, answer
 from whichpic.chat.connection import Blind, Connection
@@ -92,6 +94,8 @@ class Remote:
         self.deadline, self.connect, self.idle = deadline, connect, idle
         self.concurrency, self.picture_bytes, self.longest = concurrency, picture_bytes, longest
         self._asked_model = float("-inf")
+        self._clocks: WeakSet[Clock] = WeakSet()
+        self._clocks_lock = threading.Lock()
 
     __call__ = answer
 
@@ -108,7 +112,7 @@ class Remote:
         """Address, model and size of pictures. The server is asked for its model where none was named."""
         if not self._server.model and monotonic() - self._asked_model > 10:
             try:
-                self._server.named(Clock(self.connect, connect=self.connect))
+                self._server.named(self._clock(self.connect))
             except ChatError:
                 self._asked_model = monotonic()
         return f"{self._server.address}#{self._server.model};{self.longest}px;{self.picture_bytes}b"
@@ -201,6 +205,13 @@ class Remote:
         laid = self._request(call, Decoding())["messages"]
         return self._together(lambda k: reply_logprobs(ask, laid, replies[k], begin, where), len(replies))
 
+    def cancel(self) -> None:
+        """End all calls that are under way, from any thread; whoever waits gets ChatError("cancelled")."""
+        with self._clocks_lock:
+            under_way = list(self._clocks)
+        for clock in under_way:
+            clock.cancel()
+
     def _replies(
         self, call: _Call, messages: Sequence[Message], schema: Schema | None, decoding: Decoding, *, n: int = 1
     ) -> list[Reply]:
@@ -291,14 +302,22 @@ class Remote:
         return written_messages(messages, budget=self.picture_bytes, longest=self.longest)
 
     def _clock(self, deadline: float | None) -> Clock:
-        return Clock(self.deadline if deadline is None else deadline, idle=self.idle, connect=self.connect)
+        clock = Clock(self.deadline if deadline is None else deadline, idle=self.idle, connect=self.connect)
+        with self._clocks_lock:
+            self._clocks.add(clock)
+        return clock
 
     def _together(self, one: Callable[[int], T], n: int) -> list[T]:
         """one(0), one(1), ... at the same time, as many as the server may be asked at once."""
         if n < 2 or self.concurrency < 2:
             return [one(k) for k in range(n)]
         with ThreadPoolExecutor(min(n, self.concurrency), thread_name_prefix="whichpic-chat") as pool:
-            return list(pool.map(one, range(n)))
+            try:
+                return list(pool.map(one, range(n)))
+            except KeyboardInterrupt:
+                self.cancel()  # else the pool would wait for the server
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 def _retold(plain: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _BROKEN = (httpcore2.NetworkError, httpcore2.ProtocolError)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Clock:
     """When a call has to be over. idle: seconds without a byte; connect: seconds until a connection stands.
 

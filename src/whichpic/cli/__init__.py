@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -31,7 +32,7 @@ def told() -> Iterator[None]:
     except WhichpicError as error:
         _fail(" ".join(str(error).split()), error.exit_code)
     except KeyboardInterrupt:
-        _fail("stopped; what was done is kept, and the same command goes on from there", 130)
+        _stopped()
     except BrokenPipeError:
         # The reader of a pipe has seen enough (`whichpic find ... | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -42,7 +43,24 @@ def told() -> Iterator[None]:
         _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 2)
 
 
-def _fail(message: str, code: int) -> None:
+def _stopped() -> NoReturn:
+    """Say that Ctrl-C was heard, and end, with 130; threads that hang (in a connection that never stands) do not hold it."""
+    import threading
+    from time import monotonic
+
+    try:
+        _fail("stopped; what was done is kept, and the same command goes on from there", 130)
+    finally:
+        until = monotonic() + 0.5
+        others = [each for each in threading.enumerate() if each is not threading.main_thread() and not each.daemon]
+        for thread in others:
+            thread.join(max(0.0, until - monotonic()))
+        if any(thread.is_alive() for thread in others):
+            sys.stderr.flush()
+            os._exit(130)
+
+
+def _fail(message: str, code: int) -> NoReturn:
     from whichpic.cli.output import note, printable
 
     sys.stdout.flush()

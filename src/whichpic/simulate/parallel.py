@@ -10,10 +10,10 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -72,15 +72,18 @@ def simulate(
         left = targets[len(done) :]
         before, waiting = len(done), Waiting()
         apart = _pool(place, plan, left, workers) if workers and left else None
-        for result in apart or _here(place, plan, left, gallery, chat, user_chat):
-            if isinstance(result, ChatPending):
-                waiting.add(result)
-            elif not waiting.n:
-                # In the order of the targets: what is over behind one that waits is played again, from the same replies.
-                writer.write(result)
-                done.append(result)
-            if on_progress is not None:
-                on_progress(Progress("dialogues", len(done) - before + waiting.n, len(left), 0, perf_counter() - began))
+        with closing(apart or _here(place, plan, left, gallery, chat, user_chat)) as results:
+            for result in results:
+                if isinstance(result, ChatPending):
+                    waiting.add(result)
+                elif not waiting.n:
+                    # In the order of the targets: what is over behind one that waits is played again, from the same
+                    # replies.
+                    writer.write(result)
+                    done.append(result)
+                if on_progress is not None:
+                    now = len(done) - before + waiting.n
+                    on_progress(Progress("dialogues", now, len(left), 0, perf_counter() - began))
     if waiting.n:
         raise waiting.told(len(targets))
     return done
@@ -109,7 +112,7 @@ def _here(
     gallery: Gallery | None,
     chat: Chat | None,
     user_chat: Chat | None,
-) -> Iterator[Dialogue | ChatPending]:
+) -> Generator[Dialogue | ChatPending]:
     if targets:
         player = _opened(place, plan, gallery, chat, user_chat)
         for target in targets:
@@ -138,10 +141,11 @@ def _tried(player: Player, target: Target) -> Dialogue | ChatPending:
         return pending
 
 
-def _pool(place: Place, plan: Plan, targets: Sequence[Target], workers: int) -> Iterator[Dialogue | ChatPending]:
+def _pool(place: Place, plan: Plan, targets: Sequence[Target], workers: int) -> Generator[Dialogue | ChatPending]:
     """In the order of the targets, however they finish; only some are under way at a time."""
     import multiprocessing
 
+    others = set(multiprocessing.active_children())
     with _one_thread_each():
         pool = ProcessPoolExecutor(min(workers, len(targets)), mp_context=multiprocessing.get_context("spawn"),
                                    initializer=_begin, initargs=(place, plan))  # fmt: skip
@@ -158,6 +162,11 @@ def _pool(place: Place, plan: Plan, targets: Sequence[Target], workers: int) -> 
                 "a worker process ended before its work was done (out of memory?); what was played is kept, and the same "
                 "command goes on from there; --workers 0 plays in one process and shows what is wrong"
             ) from None
+        except (KeyboardInterrupt, GeneratorExit):
+            # A worker may wait for a model that hangs; what it plays would not be written any more.
+            for child in set(multiprocessing.active_children()) - others:
+                child.terminate()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
