@@ -199,6 +199,18 @@ def test_a_stream_can_be_closed_from_another_thread() -> None:
         assert told.value.reason == "cancelled" and server.left.wait(1)
 
 
+def test_all_requests_of_a_call_are_cancelled() -> None:
+    with faulty("hang", top={"yes": -0.1}) as server:
+        chat = Remote(server.url, model="tiny", concurrency=3)
+        thread = threading.Timer(0.5, chat.cancel)
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(ChatError) as told:
+            chat.choose(ASKED, ["red?", "blue?", "green?"], ["yes", "no"], deadline=5)
+        assert told.value.reason == "cancelled" and time.monotonic() - began < 3 and server.at_once == 3
+        thread.join()
+
+
 def test_a_place_is_free_again_after_a_stream() -> None:
     with faulty(["endless", "cut stream"]) as server:
         chat = Remote(server.url, concurrency=1)

@@ -59,7 +59,7 @@ class Clock:
     def cancel(self) -> None:
         """End whatever is under way."""
         self.cancelled.set()
-        for each in self.sockets:
+        for each in list(self.sockets):
             with suppress(OSError):
                 socket.socket.shutdown(each, socket.SHUT_RDWR)  # that of ssl takes away what a reader is using
 
@@ -176,7 +176,8 @@ class _Stream(httpcore2.NetworkStream):
 
     def __init__(self, inner: httpcore2.NetworkStream, clock: Clock) -> None:
         self._inner, self._clock = inner, clock
-        clock.sockets[:] = [inner.get_extra_info("socket")]
+        self._socket: socket.socket = inner.get_extra_info("socket")
+        clock.sockets.append(self._socket)  # of several: questions are asked side by side within one clock
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
@@ -216,6 +217,8 @@ class _Stream(httpcore2.NetworkStream):
             raise
 
     def close(self) -> None:
+        with suppress(ValueError):
+            self._clock.sockets.remove(self._socket)
         self._inner.close()
 
     def get_extra_info(self, info: str) -> Any:
