@@ -7,7 +7,9 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -75,6 +77,24 @@ def test_everything_that_can_be_asked_is_written_down_before_the_work_stops(tmp_
     assert answer_batch(tmp_path, chat, workers=1).answered == 3
     found = batch.choose(ASKED, ["red?", "blue?", "green?"], ["yes", "no", "not sure"])
     assert not found.exact and found.mass.tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 0]]
+
+
+def test_no_more_requests_are_begun_than_the_chat_takes_at_a_time(tmp_path: Path) -> None:
+    batch = Batch(tmp_path)
+    with pytest.raises(ChatPending):
+        batch.choose(ASKED, ["red?", "blue?", "green?"], ["yes", "no"])
+    threads: set[int] = set()
+
+    class OneByOne(Scripted):
+        concurrency = 1
+
+    def reply(_: object) -> str:
+        threads.add(threading.get_ident())
+        sleep(0.05)
+        return "yes"
+
+    assert answer_batch(tmp_path, OneByOne(reply), workers=3).answered == 3
+    assert len(threads) == 1
 
 
 def test_probabilities_go_through_the_files(tmp_path: Path) -> None:

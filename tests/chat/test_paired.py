@@ -38,6 +38,14 @@ def test_a_pair_is_opened_by_two_names(tmp_path: Path) -> None:
         assert both({"question": "fold it in"}) == "written"
 
 
+def test_a_key_is_given_to_the_first_of_two_alone() -> None:
+    with faulty([], reply="seen") as first, faulty([], reply="written") as second:
+        both = open_chat(f"{first.url}#a", llm=f"{second.url}#b", key="sk-canary-4")
+        both({"image": GREY, "question": "what is it?"})
+        both({"question": "fold it in"})
+        assert "authorization" in first.headers_seen[0] and "authorization" not in second.headers_seen[0]
+
+
 def test_one_name_is_one_model() -> None:
     assert not isinstance(open_chat("ollama:qwen", llm="ollama:qwen"), Paired)
 

@@ -34,7 +34,7 @@ def open_chat(name: str, *, llm: str = "", cache: str | Path | None = None, **op
     replies out of another; anything else: a folder of weights, or the id of a model on the hub, for transformers.
 
     llm: a second model, for conversations without pictures; two sets of weights in this process share its memory, and the
-    adapter and code of its own are the first one's. cache: a folder where replies are kept. options go to the kind:
+    adapter, code of its own and the key are the first one's. cache: a folder where replies are kept. options go to the kind:
     `chat.remote.Remote` (key, deadline, retries, ...), `chat.batch.Batch`, `chat.local.open_local` (precision, adapter,
     allow_code, ...). Raises ChatError and ExtraMissing.
     """
@@ -86,7 +86,7 @@ def _paired(name: str, llm: str, cache: str | Path | None, options: dict[str, An
 
     both_here = not runs_elsewhere(name) and not runs_elsewhere(llm)
     first = {**options, "beside": [llm]} if both_here else options
-    second = {key: value for key, value in options.items() if key not in _LOCAL_ONLY}
+    second = {key: value for key, value in options.items() if key not in _LOCAL_ONLY and key != "key"}
     if not runs_elsewhere(llm):
         second |= {key: value for key, value in options.items() if key == "precision"}
         second |= {"beside": [name]} if both_here else {}

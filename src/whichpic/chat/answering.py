@@ -47,7 +47,8 @@ def answer_batch(
 ) -> Outcome:
     """Answer every request of folder/requests*.jsonl that has no reply yet, into folder/replies.jsonl, a line as each comes.
 
-    workers: requests at a time; deadline: seconds for each. A run that was stopped goes on where it was; what failed is
+    workers: requests at a time, and no more than the chat says it takes: one that waits for its turn uses up its time.
+    deadline: seconds for each. A run that was stopped goes on where it was; what failed is
     tried again by the next run. Raises ChatError where there are no requests, or where the model answers none in a row.
     """
     folder = Path(folder).expanduser()
@@ -63,7 +64,8 @@ def answer_batch(
     choices = {line.get("custom_id"): line for line in _of(folder / CHOICES)}
     left = [key for key in places if key not in done]
     run = _Run(folder, len(left), on_progress)
-    pool = ThreadPoolExecutor(max(1, workers), thread_name_prefix="whichpic-batch")
+    workers = max(1, min(workers, int(getattr(chat, "concurrency", workers))))
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="whichpic-batch")
     asked: dict[Future[dict[str, Any]], str] = {}
     try:
         for key in left:

@@ -89,6 +89,7 @@ class Local:
         self.can_see = located.family.look is not None
         self.can_see_several = self.can_see and located.family.several
         self.can_score = True
+        self.concurrency = 1
         self.usage = Usage()
         self.precision, self.device = precision, device
         self._located, self._adapter, self._attention, self._deadline = located, adapter, attention, deadline
