@@ -56,6 +56,23 @@ def test_a_folder_that_stays_as_it_is(server: ModelServer, tmp_path: Path) -> No
     assert not (folder / ".whichpic").exists()
 
 
+def test_a_dimension_whose_prompt_is_gone_is_left_out_with_a_word(
+    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHICHPIC_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WHICHPIC_PROMPTS", str(tmp_path / "mine"))
+    (tmp_path / "mine" / "en").mkdir(parents=True)
+    (tmp_path / "mine" / "en" / "describe-birds.txt").write_text("Which birds are there?")
+    album, out = drawn_album(tmp_path / "album", 2), tmp_path / "out"
+    words = ["describe", str(album), "--chat", server.url, "--no-index", "--out", str(out), "--dimensions"]
+    assert in_process(*words, "scene,birds")[0] == 0
+    monkeypatch.delenv("WHICHPIC_PROMPTS")
+    code, said, notes = in_process(*words, "scene")
+    assert code == 0 and "left out of conversations.json: birds" in notes, (said, notes)
+    rows = json.loads((out / "conversations.json").read_text(encoding="utf-8"))
+    assert [len(row["conversations"]) for row in rows] == [2, 2]
+
+
 def test_a_model_that_runs_elsewhere(tmp_path: Path) -> None:
     album = drawn_album(tmp_path / "album", 3)
     batch = tmp_path / "batch"

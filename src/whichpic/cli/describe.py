@@ -140,13 +140,22 @@ def _conversations(out: Path, journal: Path, files: dict[str, str]) -> None:
 
     out = out.expanduser()
     described = read_described(journal)
-    asked = {(each.dimension, each.language): "" for each in described if each.caption}
-    asked = {key: instruction(*key) for key in asked}
-    whole = {language: instruction("all", language) for _, language in asked}
-    rows = training_rows(described, files, asked)
+    asked: dict[tuple[str, str], str] = {}
+    gone = set()
+    for key in {(each.dimension, each.language) for each in described if each.caption}:
+        try:
+            asked[key] = instruction(*key)
+        except QueryError:  # a dimension of the user's own, whose prompt is not there now
+            gone.add(key)
+    whole = {language: instruction("all", language) for _, language in (*asked, *gone)}
+    rows = training_rows([each for each in described if (each.dimension, each.language) not in gone], files, asked)
     write_rows(out / TRAINING, rows)
     write_rows(out / OUTPUT, output_rows(described, files, whole))
     note(f"{len(rows)} conversations: {out / TRAINING}, {out / OUTPUT}")
+    for dimension in sorted({printable(dimension) for dimension, _ in gone}):
+        note(
+            f"left out of {TRAINING}: {dimension}, whose prompt describe-{dimension} is not in WHICHPIC_PROMPTS any more"
+        )
 
 
 def _say(report: Report, model: Chat, json: bool) -> None:
