@@ -291,3 +291,20 @@ def test_whatever_happens_a_session_goes_on_and_can_be_replayed(steps: list[str]
 
 
 ALBUM = gallery(30)
+
+
+def test_a_fault_that_costs_no_question_is_said_too() -> None:
+    question = '{"questions": [{"question": "What is in the background?", "options": [' \
+               '{"answer": "a wall", "says": "a wall in the background"}, ' \
+               '{"answer": "trees", "says": "trees in the background"}]}]}'  # fmt: skip
+    chat = Scripted([question, ChatError("server", "the server is tired")])
+    session = started(chat=chat, asker="captions", choose_by="first")
+    assert session.question is not None and session.question.asker == "captions"
+    assert "the server is tired" in session.trouble and session.trouble.endswith("were not compared")
+
+
+def test_where_a_models_questions_tell_nothing_facts_ask() -> None:
+    same = '{"questions": [{"question": "What is in the background?", "options": [' \
+           '{"answer": "x", "says": "x"}, {"answer": "y", "says": "y"}]}]}'  # fmt: skip
+    session = started(chat=Scripted(lambda _: same), asker="captions", least_gain=0.3)
+    assert session.question is not None and session.question.asker != "captions"

@@ -146,6 +146,10 @@ def test_a_header_states_prompts_that_are_the_users_own(tmp_path: Path, monkeypa
 
 def test_a_rewriter_of_the_beliefs_constants_needs_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WHICHPIC_CHAT", raising=False)
-    tables = {"album": {"path": "x"}, "session": {"belief": {"rewriter": "reconstruct"}}, "user": {"kind": "captions"}}
+    tables: dict[str, dict[str, object]] = {
+        "album": {"path": "x"},
+        "session": {"belief": {"rewriter": "reconstruct"}},
+        "user": {"kind": "captions"},
+    }
     with pytest.raises(QueryError, match=r"the rewriter reconstruct, which the belief's constants name, needs a model"):
         prepare(tables, name="x", gallery=some_gallery(10, captions=["a red thing"] * 10))

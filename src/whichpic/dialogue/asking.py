@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from whichpic.chat.base import Chat
     from whichpic.dialogue.belief import Belief
+    from whichpic.dialogue.judging import OnFault
     from whichpic.dialogue.refining import Opener
     from whichpic.search.gallery import Gallery
     from whichpic.types import Rows
@@ -112,14 +113,15 @@ def askers(
     seed: int = 0,
     sampler: str = "cluster",
     judged: int = JUDGED,
+    on_fault: OnFault | None = None,
 ) -> tuple[Asker, ...]:
     """The askers of a comma-separated list of names; `captions` and `pictures` ask a chat, the others do without.
 
     pictures: opens a picture by its id, for askers that look. deadline: seconds that a proposal may take in all, looks at
-    the candidates included. n: questions that each model asker proposes (captions 5, pictures 3). sampler: how the
-    pictures to look at are chosen (`sampling.sample`). judged: on how many of the best candidates the chat itself answers
-    its questions beforehand, 0 for none. Raises QueryError for a name that there is not, or an asker without its chat; an
-    asker of a chat raises ChatError when it is called, and ChatPending.
+    the candidates included. n: questions that each model asker proposes (captions 5, pictures 3). sampler: how the pictures
+    to look at are chosen (`sampling.sample`). judged: on how many of the best candidates the chat itself answers its
+    questions beforehand, 0 for none. on_fault: told of faults that cost no question. Raises QueryError for a name that
+    there is not, or an asker without its chat; an asker of a chat raises ChatError when it is called, and ChatPending.
     """
     check(sampler)
     found: list[Asker] = []
@@ -139,12 +141,12 @@ def askers(
                 from whichpic.dialogue import reading
 
                 found.append(partial(reading.captions, chat=needed(), pictures=pictures, deadline=deadline, n=n or 5,
-                                     seed=seed, judged=judged))  # fmt: skip
+                                     seed=seed, judged=judged, on_fault=on_fault))  # fmt: skip
             case "pictures":
                 from whichpic.dialogue import looking
 
                 found.append(partial(looking.pictures, chat=needed(), pictures=pictures, deadline=deadline, n=n or 3,
-                                     seed=seed, sampler=sampler, judged=judged))  # fmt: skip
+                                     seed=seed, sampler=sampler, judged=judged, on_fault=on_fault))  # fmt: skip
             case _:
                 raise QueryError(f"no asker is called '{name}'; there are facts, pick, captions and pictures")
     return tuple(found)

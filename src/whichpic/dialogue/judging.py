@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from whichpic.search.gallery import Gallery
 
 T = TypeVar("T")
+OnFault = Callable[[ChatError], None]
+"""Told of a fault of a model that costs a step and not the questions."""
 
 MOST_QUESTIONS = 3
 """So many questions are judged at a time (design, section 2)."""
@@ -83,12 +85,13 @@ def answer_tables(
     language: str = "en",
     candidates: int = 12,
     deadline: float | None = None,
+    on_fault: OnFault | None = None,
 ) -> list[Question]:
     """The questions, the first three with p(option | picture) as the model itself answers them on the best candidates.
 
     Such a question has the source "chat" and its answers in `told`; the other candidates are scored by the encoder. The
     options are lettered, and p is the share of each letter. A model that fails here costs nothing but that: the questions
-    come back as they were. Raises ChatPending once all requests are written.
+    come back as they were, and on_fault is told. Raises ChatPending once all requests are written.
     """
     chosen = list(questions[:MOST_QUESTIONS])
     asks = [_lettered(question, language) for question in chosen]
@@ -102,7 +105,9 @@ def answer_tables(
         judged = (
             _each(gallery, chat, rows, looks, pictures=pictures, language=language, deadline=deadline) if widest else []
         )
-    except ChatError:
+    except ChatError as error:
+        if on_fault is not None:
+            on_fault(error)
         return list(questions)
     for number, question in enumerate(chosen):
         told_of = []
@@ -122,10 +127,11 @@ def unsettled(
     *,
     language: str,
     deadline: float | None = None,
+    on_fault: OnFault | None = None,
 ) -> list[Question]:
     """The questions that what was said does not answer, as the model reads it (PlugIR's filter: only "uncertain" is kept).
 
-    All of them where the model fails: they were worth asking before. Raises ChatPending.
+    All of them where the model fails: they were worth asking before, and on_fault is told. Raises ChatPending.
     """
     said = told(records)
     if not said or not questions:
@@ -135,7 +141,9 @@ def unsettled(
     choices: list[str | tuple[str, ...]] = ["yes", "no", ("uncertain", "unknown")]
     try:
         found = chat.choose(prefix, [quoted(question.text) for question in questions], choices, deadline=deadline)
-    except ChatError:
+    except ChatError as error:
+        if on_fault is not None:
+            on_fault(error)
         return list(questions)
     kept = [
         best == 2 or float(mass.sum()) < _NOTHING for best, mass in zip(found.mass.argmax(1), found.mass, strict=True)

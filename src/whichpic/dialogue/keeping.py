@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from whichpic.dialogue.events import Record, from_json
 from whichpic.errors import AlbumError, SessionError, StoreFull
+
+if TYPE_CHECKING:
+    from whichpic.search.gallery import Gallery
 
 FORMAT = 1
 
@@ -52,3 +55,19 @@ def read_session(path: Path) -> tuple[dict[str, Any], list[Record], bool]:
     if not header:
         raise SessionError(f"{path} is empty, not a session")
     return header, records, True
+
+
+def changed_since(header: Mapping[str, Any], gallery: Gallery, *, wished: str) -> str:
+    """What a person should know who goes on with a session: what is not as it was when it began; "" where nothing is.
+
+    wished: the rewriter that was asked for now; a session goes on with its own.
+    """
+    own = str(header["settings"].get("rewriter", "join"))
+    if header.get("encoder") != gallery.encoder.id:
+        return (
+            f"this session was held with the encoder {header.get('encoder')}; it goes on with {gallery.encoder.id}, "
+            "so the list may differ from what was shown"
+        )
+    if header.get("album_version") != gallery.version:
+        return "the album has changed since this session began; the list may differ from what was shown"
+    return f"this session was begun with the rewriter {own}, and goes on with it" if wished != own else ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from whichpic.chat.base import Decoding, Message
-from whichpic.dialogue.judging import answer_tables, ending, remaining, time_left
+from whichpic.dialogue.judging import OnFault, answer_tables, ending, remaining, time_left
 from whichpic.dialogue.sampling import sample
 from whichpic.dialogue.sifting import Answers, Proposal, asked_texts, clean, sift, told
 from whichpic.errors import ChatError, WhichpicError
@@ -46,13 +46,15 @@ def pictures(
     seed: int = 0,
     sampler: str = "cluster",
     judged: int = 12,
+    on_fault: OnFault | None = None,
 ) -> list[Question]:
     """Questions of a model that has looked at five of the best candidates; `Question.pictures` says at which.
 
     n questions are drawn (temperature .9, top_p .9) about the same five; earlier ones are in the prompt. Then the model
     answers up to three of them on the best `judged` candidates (0: on none). A chat that takes one picture at a time sees
-    them on one sheet, numbered (`note` says so). deadline is for all of it, in seconds. Raises ChatError, also where the
-    chat cannot see, where there are no pictures, and where no question is left ("empty"); and ChatPending.
+    them on one sheet, numbered (`note` says so). deadline is for all of it, in seconds. on_fault is told of faults that
+    cost no question. Raises ChatError, also where the chat cannot see, where there are no pictures, and where no question
+    is left ("empty"); and ChatPending.
     """
     ends = ending(deadline)
     if not chat.can_see:
@@ -71,7 +73,7 @@ def pictures(
                         said=listed(told(records)), asked=listed(earlier))  # fmt: skip
         messages = [Message("system", filled.system), Message("user", filled.user, looked_at)]
         drawn = [reply.value for reply in _drawn(chat, messages, n, seed + attempt, ends)]
-        proposals = [_with_options(chat, each, looked_at, language, ends) for each in drawn]
+        proposals = [_with_options(chat, each, looked_at, language, ends, on_fault) for each in drawn]
         sifted = sift(proposals, records, asker="pictures", pictures=names)
         kept = sifted.kept
         if kept:
@@ -82,8 +84,9 @@ def pictures(
     if not judged:
         return list(kept)
     return answer_tables(
-        gallery, belief, kept, chat, pictures=pictures, language=language, candidates=judged, deadline=remaining(ends)
-    )
+        gallery, belief, kept, chat, pictures=pictures, language=language, candidates=judged, deadline=remaining(ends),
+        on_fault=on_fault,
+    )  # fmt: skip
 
 
 def note(chat: Chat) -> str:
@@ -151,7 +154,12 @@ def _drawn(chat: Chat, messages: Sequence[Message], n: int, seed: int, ends: flo
 
 
 def _with_options(
-    chat: Chat, proposal: Proposal, looked_at: tuple[PictureLike, ...], language: str, ends: float | None
+    chat: Chat,
+    proposal: Proposal,
+    looked_at: tuple[PictureLike, ...],
+    language: str,
+    ends: float | None,
+    on_fault: OnFault | None,
 ) -> Proposal:
     """The proposal, with answers that the model is asked for where it gave none: one that was trained to ask gives none."""
     if proposal.options or not clean(proposal.question):
@@ -160,6 +168,8 @@ def _with_options(
     messages = [Message("system", filled.system), Message("user", filled.user, looked_at)]
     try:
         reply = chat.complete(messages, schema=Answers, decoding=Decoding(max_tokens=300), deadline=time_left(ends))[0]
-    except ChatError:
+    except ChatError as error:
+        if on_fault is not None:
+            on_fault(error)
         return proposal
     return proposal.model_copy(update={"options": reply.value.options})

@@ -13,6 +13,7 @@ from whichpic.errors import ChatError
 if TYPE_CHECKING:
     from whichpic.dialogue.belief import Belief
     from whichpic.dialogue.events import Question, Record
+    from whichpic.dialogue.judging import OnFault
     from whichpic.dialogue.refining import Models
     from whichpic.search.gallery import Gallery
 
@@ -21,31 +22,42 @@ Propose = Callable[[str, float], "list[Question]"]
 WITHOUT = "facts,pick"
 """The askers that need no model: they ask where those that do fail, or have nothing to ask."""
 
+UNCHECKED = "its question is asked, and its answers were not compared"
+"""What is said where a model asked and then failed at a step that costs no question."""
+
 
 def asks_a_model(names: str) -> bool:
     """Whether one of the askers of a comma-separated list needs a model."""
     return not {name.strip() for name in names.split(",")} <= {*WITHOUT.split(","), ""}
 
 
-def built(names: str, models: Models, *, seconds: float, seed: int = 0, choose_by: str = "eig") -> tuple[Asker, ...]:
+def built(
+    names: str,
+    models: Models,
+    *,
+    seconds: float,
+    seed: int = 0,
+    choose_by: str = "eig",
+    on_fault: OnFault | None = None,
+) -> tuple[Asker, ...]:
     """The askers of a comma-separated list of names. Raises QueryError for a name that there is not, or without its chat.
 
     choose_by: the chooser. `first` compares nothing, so that no candidate is looked at for it beforehand.
     """
     return askers(
         names, chat=models.chat, pictures=models.pictures, sampler=models.sampler, deadline=seconds, seed=seed,
-        judged=0 if choose_by == "first" else JUDGED,
+        judged=0 if choose_by == "first" else JUDGED, on_fault=on_fault,
     )  # fmt: skip
 
 
 def proposing(
     gallery: Gallery, belief: Belief, records: Sequence[Record], models: Models, *, language: str, seed: int,
-    choose_by: str = "eig",
+    choose_by: str = "eig", on_fault: OnFault | None = None,
 ) -> Propose:  # fmt: skip
-    """What asks the askers of a session in its state of now."""
+    """What asks the askers of a session in its state of now. on_fault: told of faults that cost a step, but no question."""
 
     def propose(names: str, seconds: float) -> list[Question]:
-        each = built(names, models, seconds=seconds, seed=seed, choose_by=choose_by)
+        each = built(names, models, seconds=seconds, seed=seed, choose_by=choose_by, on_fault=on_fault)
         return [question for ask in each for question in ask(gallery, belief, records, language)]
 
     return propose

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from whichpic.chat.base import Decoding, Message
-from whichpic.dialogue.judging import answer_tables, ending, in_words, remaining, time_left, unsettled
+from whichpic.dialogue.judging import OnFault, answer_tables, ending, in_words, remaining, time_left, unsettled
 from whichpic.dialogue.sampling import clusters
 from whichpic.dialogue.sifting import Proposals, asked_texts, sift, told
 from whichpic.errors import ChatError
@@ -49,12 +49,14 @@ def captions(
     seed: int = 0,
     judged: int = 12,
     check: bool = True,
+    on_fault: OnFault | None = None,
 ) -> list[Question]:
     """Questions of a model that has read one caption of each cluster of the best candidates; facts in words where none is.
 
     n questions are proposed in one reply, sifted, and (check) those dropped that what was said answers. Where `pictures`
-    opens pictures and the chat sees, it answers up to three of them on the best `judged` candidates beforehand. deadline
-    is for all of it, in seconds. Raises ChatError, also where no question is left ("empty"), and ChatPending.
+    opens pictures and the chat sees, it answers up to three of them on the best `judged` candidates beforehand. deadline is
+    for all of it, in seconds. on_fault is told of faults that cost no question. Raises ChatError, also where no question is
+    left ("empty"), and ChatPending.
     """
     ends = ending(deadline)
     texts = read(gallery, belief, language)
@@ -70,7 +72,7 @@ def captions(
         kept = sifted.kept
         left = remaining(ends)
         if check and kept and (left is None or deadline is None or left > _ENOUGH * deadline):
-            kept = unsettled(kept, records, chat, language=language, deadline=left)
+            kept = unsettled(kept, records, chat, language=language, deadline=left, on_fault=on_fault)
         if kept:
             break
         earlier += [text for text, _ in sifted.dropped]
@@ -79,8 +81,9 @@ def captions(
     if not judged or pictures is None or not chat.can_see:
         return list(kept)
     return answer_tables(
-        gallery, belief, kept, chat, pictures=pictures, language=language, candidates=judged, deadline=remaining(ends)
-    )
+        gallery, belief, kept, chat, pictures=pictures, language=language, candidates=judged, deadline=remaining(ends),
+        on_fault=on_fault,
+    )  # fmt: skip
 
 
 def read(gallery: Gallery, belief: Belief, language: str = "en") -> list[str]:

@@ -112,14 +112,14 @@ class _Calls:
             return None
 
 
-def trouble(error: ChatError) -> str:
-    """A fault of a model as one line for people."""
+def trouble(error: ChatError, then: str = "asked from facts") -> str:
+    """A fault of a model as one line for people, and what was done instead."""
     if error.reason == "timeout":
         what = "the model did not answer in time"
     else:
         line = " ".join(str(error).split())
         what = f"the model did not help ({error.reason}): {line[:160]}{'…' if len(line) > 160 else ''}"
-    return f"{what}; asked from facts"
+    return f"{what}; {then}"
 
 
 def query_of(records: Sequence[Record]) -> str:

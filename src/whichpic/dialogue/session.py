@@ -34,13 +34,13 @@ from whichpic.dialogue.events import (
     effective,
     to_json,
 )
-from whichpic.dialogue.keeping import FORMAT, read_session, write_lines
+from whichpic.dialogue.keeping import FORMAT, changed_since, read_session, write_lines
 from whichpic.dialogue.phrases import read
-from whichpic.dialogue.proposing import asks_a_model, built, proposed, proposing
-from whichpic.dialogue.refining import Models, Opener, query_of, refined
+from whichpic.dialogue.proposing import UNCHECKED, WITHOUT, asks_a_model, built, proposed, proposing
+from whichpic.dialogue.refining import Models, Opener, query_of, refined, trouble
 from whichpic.dialogue.rewriting import join
 from whichpic.dialogue.showing import Reason, Shown, listed, reasons
-from whichpic.errors import SessionError
+from whichpic.errors import ChatError, SessionError
 from whichpic.settings import settings as user_settings
 from whichpic.words import has_cjk
 
@@ -96,10 +96,8 @@ class Session:
             seconds=user_settings().deadline if deadline is None else deadline,
         )  # fmt: skip
         self._spent = 0.0  # seconds that models have had in this turn
-        (
-            built(asker, self.models, seconds=0.0),
-            chooser(choose_by),
-        )  # a wrong name is an error now and not at the first question
+        built(asker, self.models, seconds=0.0)  # a wrong name is an error now and not at the first question
+        chooser(choose_by)
         self.note = ""
         self.trouble = ""
         """One line for people where a model failed in this turn; "" where none did. Cleared at the next event."""
@@ -325,15 +323,7 @@ class Session:
         other = options.pop("rewriter", "") or settings.rewriter
         session = cls(gallery, folder=folder, name=str(header["id"]), settings=settings, **options)
         session.records = records
-        if header.get("encoder") != gallery.encoder.id:
-            session.note = (
-                f"this session was held with the encoder {header.get('encoder')}; it goes on with {gallery.encoder.id}, "
-                "so the list may differ from what was shown"
-            )
-        elif header.get("album_version") != gallery.version:
-            session.note = "the album has changed since this session began; the list may differ from what was shown"
-        elif other != settings.rewriter:
-            session.note = f"this session was begun with the rewriter {settings.rewriter}, and goes on with it"
+        session.note = changed_since(header, gallery, wished=other)
         if session.path is not None and (not whole or not session.path.exists()):
             write_lines(session.path, [session._header(), *(to_json(record) for record in records)])
         session.belief  # noqa: B018  an event that no longer fits the album is an error now
@@ -368,12 +358,20 @@ class Session:
         return join([*before, event.text]) if before else ""
 
     def _ranked_questions(self) -> list[Question]:
-        propose = proposing(self.gallery, self.belief, effective(self.records), self.models,
-                            language=self.language_now, seed=self.seed, choose_by=self.choose_by)  # fmt: skip
+        faults: list[ChatError] = []
+        propose = proposing(self.gallery, self.belief, effective(self.records), self.models, language=self.language_now,
+                            seed=self.seed, choose_by=self.choose_by, on_fault=faults.append)  # fmt: skip
         began = perf_counter()
         questions, failed = proposed(self.asker, propose, seconds=self._left())
         self._spent += perf_counter() - began
-        self.trouble = self.trouble or failed
+        self.trouble = self.trouble or failed or (trouble(faults[0], UNCHECKED) if faults else "")
+        worth = self._worth(questions)
+        if not worth and asks_a_model(self.asker):
+            worth = self._worth(propose(WITHOUT, self._left()))  # what a model asks may tell nothing
+        return worth
+
+    def _worth(self, questions: Sequence[Question]) -> list[Question]:
+        """Those that are worth asking, best first."""
         if not questions or self.belief.mask.sum() < 2:
             return []
         scores = chooser(self.choose_by, seed=self.seed)(self.gallery, self.belief, questions, self.settings)

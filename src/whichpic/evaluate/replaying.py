@@ -92,6 +92,8 @@ def rewriter_of(path: Path) -> str:
 
 
 def _ours(dialogue: Dialogue) -> Heard:
+    from whichpic.simulate.dialogues import words_instead
+
     turns: list[tuple[Event, ...]] = []
     shown: tuple[str, ...] = ()
     for turn in dialogue.turns:
@@ -102,7 +104,11 @@ def _ours(dialogue: Dialogue) -> Heard:
         if turn.question is None:
             turns.append((Said.recorded(turn.text),))
             continue
-        answered = Answered(question_from_json(turn.question), turn.option, turn.words)
+        question = question_from_json(turn.question)
+        if words_instead(question, turn.option, turn.words):
+            turns.append((Said.of(turn.words, asked=question.text),))
+            continue
+        answered = Answered(question, turn.option, turn.words)
         turns.append((answered, Said.of(turn.words)) if turn.words else (answered,))
     notes = [Noted(0, turn.rewritten, turn.captions, turn.looked) for turn in dialogue.turns]
     told = tuple(note if note != Noted(0) else None for note in notes)

@@ -16,6 +16,8 @@ from types import TracebackType
 from typing import Any, Literal
 
 from whichpic.album.lock import take
+from whichpic.dialogue.events import Question
+from whichpic.dialogue.likelihood import OTHER
 from whichpic.errors import AlbumError, SessionError, StoreFull
 
 FORMAT = 1
@@ -83,6 +85,12 @@ class Dialogue:
     relevant: tuple[str, ...] = ()
     seed: int = 0
     ended: Ended = "cap"
+
+
+def words_instead(question: Question, option: int | None, words: str) -> bool:
+    """Whether words were said instead of the options of a model's question: they count with the question, as one text."""
+    other = option is not None and question.options[option].value == OTHER
+    return bool(words) and other and question.source in ("chat", "encoder")
 
 
 def to_json(dialogue: Dialogue) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from whichpic.dialogue.likelihood import answer_likelihood
 from whichpic.dialogue.phrases import NOT_SURE
 from whichpic.dialogue.session import LEAST_GAIN, Session
 from whichpic.errors import QueryError
-from whichpic.simulate.dialogues import Dialogue, Ended, Turn
+from whichpic.simulate.dialogues import Dialogue, Ended, Turn, words_instead
 from whichpic.simulate.users import Reply, User
 
 if TYPE_CHECKING:
@@ -311,7 +311,13 @@ def _less(now: tuple[int, int], before: tuple[int, int]) -> tuple[int, int]:
 
 
 def _heard(session: Session, question: Question, reply: Reply) -> None:
-    """One answer, as the session hears it: the option first, then what was said beside it."""
+    """One answer, as the session hears it: the option first, then what was said beside it.
+
+    Words instead of the options of a model's question are heard with that question, as where a person types them.
+    """
+    if words_instead(question, reply.option, reply.words):
+        session.reply(question.text, reply.words)
+        return
     session.answer(reply.option, question=question)
     if reply.words:
         session.say(reply.words)
