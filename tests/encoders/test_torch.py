@@ -22,7 +22,7 @@ from tests.encoders.tiny import (
     pictures,
     write_json,
 )
-from whichpic.encoders import open_encoder
+from whichpic.encoders import _is_whole, open_encoder
 from whichpic.encoders.torch import Torch
 from whichpic.errors import EncoderError, ModelError
 
@@ -158,6 +158,15 @@ def test_weights_in_a_pickle_are_read_without_pickle(clip: tuple[Path, Any], tmp
     (other / "model.safetensors").unlink()
     torch.save(model.state_dict(), other / "pytorch_model.bin")
     np.testing.assert_allclose(Torch(other).encode_texts(TEXTS), Torch(folder).encode_texts(TEXTS), atol=1e-6)
+
+
+def test_a_fetch_that_was_stopped_is_not_taken_for_a_model(clip: tuple[Path, Any], tmp_path: Path) -> None:
+    assert _is_whole(clip[0])
+    for name in ("model.safetensors", "tokenizer.json", "config.json"):
+        half = tmp_path / name
+        shutil.copytree(clip[0], half)
+        (half / name).unlink()
+        assert not _is_whole(half)
 
 
 def test_what_is_no_model_is_refused_in_a_line(clip: tuple[Path, Any], tmp_path: Path) -> None:

@@ -130,15 +130,25 @@ def _snapshot(repo: str, *, fetch: bool) -> Path:
     """The folder of a repository of the hub on this machine, fetched where `fetch` says so. ModelError if it is not."""
     from huggingface_hub import snapshot_download
 
-    from whichpic.models.hub import offline
+    from whichpic.models.hub import endpoint, offline
 
     wanted = ["*.json", "vocab.txt", "*.safetensors"]
-    for local in (True, False) if fetch and not offline() else (True,):
+    ways = (True, False) if fetch and not offline() else (True,)
+    for local in ways:
         try:
-            return Path(snapshot_download(repo, allow_patterns=wanted, local_files_only=local))
+            folder = Path(snapshot_download(repo, allow_patterns=wanted, local_files_only=local, endpoint=endpoint()))
+            if local is ways[-1] or _is_whole(folder):
+                return folder
         except Exception as error:  # the hub's errors share no public root
             why = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
     raise ModelError(f"'{repo}' is neither a folder nor on this machine, and the hub does not give it ({why})")
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a snapshot has what an encoder is made of: a fetch that was stopped leaves a folder with less."""
+    has = {path.name for path in folder.iterdir()}
+    words = {"tokenizer.json", "vocab.txt"} & has
+    return {"config.json", "preprocessor_config.json"} <= has and bool(words) and any(folder.glob("*.safetensors"))
 
 
 def _fetch_missing(name: str, fetch: Callable[[str], object] | None) -> None:
