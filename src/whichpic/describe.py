@@ -49,12 +49,14 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a run did. captions: written now; empty: there was nothing to say; kept: were there already; pending: wait
-    for a batch file, and told says which. skipped: pictures that could not be described, and why.
+    for a batch file, and told says which. outdated: of those kept, written by another prompt than that of now. skipped:
+    pictures that could not be described, and why.
     """
 
     captions: int = 0
     empty: int = 0
     kept: int = 0
+    outdated: int = 0
     pending: int = 0
     skipped: tuple[Skip, ...] = ()
     tokens: int = 0
@@ -97,6 +99,20 @@ def folder_sources(folder: Path, *, leave_out: Path | None = None) -> list[Sourc
     return sorted(found.values(), key=lambda each: each.name)
 
 
+def readable(pictures: Sequence[Source], limit: int) -> list[Source]:
+    """The first pictures, as far as `limit` of them can be read; those before that cannot are still there, to be told."""
+    from whichpic.album.decode import decode
+
+    count = 0
+    for place, source in enumerate(pictures):
+        with suppress(DecodeError, OSError):
+            decode(source.file, side=64)
+            count += 1
+        if count == limit:
+            return list(pictures[: place + 1])
+    return list(pictures)
+
+
 def describe(
     pictures: Sequence[Source],
     chat: Chat,
@@ -119,14 +135,8 @@ def describe(
     Raises ChatError where the model cannot see, or answers nothing any more; QueryError for a dimension without a
     prompt; DecodeError never. Replies that a batch file will bring are counted, and no ChatPending is raised.
     """
-    from whichpic.prompts import prompt
-
-    if not chat.can_see:
-        raise ChatError("unsupported", f"{chat.describe} does not see pictures: give a vision-language model")
-    wanted = tuple(dict.fromkeys(dimensions))
-    if not wanted:
-        raise QueryError(f"no dimension to describe; there are {', '.join(DIMENSIONS)}")
-    prompts = {dimension: prompt(f"describe-{dimension}", language) for dimension in wanted}
+    prompts = asked_for(chat, dimensions, language)
+    wanted = tuple(prompts)
     with Journal(journal) as book:
         for dimension in wanted:
             done = book.done(dimension, language)
@@ -135,6 +145,24 @@ def describe(
                 book.redo(dimension, language, chat.id)
         run = _Run(chat, book, prompts, language, decoding, deadline, on_progress)
         return run.all(pictures, max(1, workers))
+
+
+def asked_for(chat: Chat, dimensions: Sequence[str], language: str) -> dict[str, Prompt]:
+    """What a model would be asked, by dimension; raises as `describe` does, before anything is looked at or asked."""
+    from whichpic.prompts import at_hand, prompt
+
+    if not chat.can_see:
+        raise ChatError("unsupported", f"{chat.describe} does not see pictures: give a vision-language model")
+    mine = [name.removeprefix("describe-") for name in at_hand(language) if name.startswith("describe-")]
+    there = [*DIMENSIONS, *(name for name in mine if name not in DIMENSIONS)]
+    wanted = tuple(dict.fromkeys(dimensions))
+    unknown = next((dimension for dimension in wanted if dimension not in there), None)
+    if unknown is not None or not wanted:
+        wrong = "no dimension to describe" if unknown is None else f"there is no dimension '{unknown}'"
+        raise QueryError(
+            f"{wrong}; there are {', '.join(there)} (one of yours is a prompt describe-NAME in WHICHPIC_PROMPTS)"
+        )
+    return {dimension: prompt(f"describe-{dimension}", language) for dimension in wanted}
 
 
 def instruction(dimension: str, language: str) -> str:
@@ -175,6 +203,9 @@ class _Run:
         done = {dimension: self.book.done(dimension, self.language) for dimension in self.prompts}
         tasks = [_Task(each, [name for name in self.prompts if each.id not in done[name]]) for each in pictures]
         kept = sum(len(self.prompts) - len(task.dimensions) for task in tasks)
+        outdated = sum(
+            self._outdated(task.source, name) for task in tasks for name in self.prompts if name not in task.dimensions
+        )
         tasks = [task for task in tasks if task.dimensions]
         many = getattr(self.chat, "complete_many", None)
         rounds = self._batches(tasks, many, workers) if many is not None else self._threads(tasks, workers)
@@ -183,8 +214,13 @@ class _Run:
             for count in rounds:
                 finished += count
                 self._tell(finished, len(tasks))
-        return Report(self.captions, self.empty, kept, self.pending, tuple(self.skipped), self.tokens,
+        return Report(self.captions, self.empty, kept, outdated, self.pending, tuple(self.skipped), self.tokens,
                       perf_counter() - self.began, self.told)  # fmt: skip
+
+    def _outdated(self, source: Source, dimension: str) -> bool:
+        """Whether a caption that is kept was written by another prompt than that of now."""
+        kept = self.book.held.get((source.id, dimension, self.language))
+        return kept is not None and kept.prompt not in ("", _digest(self.prompts[dimension]))
 
     def _threads(self, tasks: Sequence[_Task], workers: int) -> Generator[int]:
         """Describe pictures side by side; how many more are finished, each time."""
@@ -286,8 +322,7 @@ class _Run:
         longest = 1500 if dimension == "all" else 400
         caption = clean(reply.text, cut=reply.finish == "length", longest=longest, words=dimension == "text",
                         language=self.language)  # fmt: skip
-        asked = self.prompts[dimension]
-        digest = hashlib.sha256(f"{asked.system}\n{asked.user}".encode()).hexdigest()[:12]
+        digest = _digest(self.prompts[dimension])
         self.book.write(Described(source.id, dimension, self.language, caption, self.chat.id, digest, path=source.name))
         with self.lock:
             self.captions += bool(caption)
@@ -312,3 +347,7 @@ class _Run:
 
         if self.on_progress:
             self.on_progress(Progress("describe", done, total, len(self.skipped), perf_counter() - self.began))
+
+
+def _digest(asked: Prompt) -> str:
+    return hashlib.sha256(f"{asked.system}\n{asked.user}".encode()).hexdigest()[:12]

@@ -47,6 +47,12 @@ def names() -> list[str]:
     return sorted({path.stem for path in shipped().glob("en/*.txt")})
 
 
+def at_hand(language: str) -> list[str]:
+    """The names of all prompts of a language, those of the user's own included, sorted."""
+    own = settings().prompts
+    return sorted({*names(), *({path.stem for path in (own / language).glob("*.txt")} if own else ())})
+
+
 def shipped() -> Path:
     """The folder of the prompts that come with whichpic, with one folder per language."""
     return Path(__file__).parent / "data" / "prompts"

@@ -95,6 +95,24 @@ def test_a_model_that_runs_elsewhere(tmp_path: Path) -> None:
     assert done.returncode == 0 and "1 written, 3 there already" in done.stdout, done.stderr
 
 
+def test_what_a_second_run_would_not_do_is_told(
+    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHICHPIC_HOME", str(tmp_path / "home"))
+    album, out = drawn_album(tmp_path / "album", 3), tmp_path / "out"
+    (album / "a-broken.jpg").write_bytes(b"not a picture")
+    words = ["describe", str(album), "--chat", server.url, "--no-index", "--out", str(out), "--dimensions", "mood"]
+    _, _, notes = in_process(*words, "--limit", "2")
+    rows = json.loads((out / "conversations.json").read_text(encoding="utf-8"))
+    assert len(rows) == 2 and "skipped a-broken.jpg" in notes, "what cannot be read does not count"
+    monkeypatch.setenv("WHICHPIC_PROMPTS", str(tmp_path / "mine"))
+    (tmp_path / "mine" / "en").mkdir(parents=True)
+    (tmp_path / "mine" / "en" / "describe-mood.txt").write_text("The mood?")
+    _, said, notes = in_process(*words)
+    assert "1 written, 2 there already" in said and "2 of those there were written by other prompts" in notes
+    assert "other prompts" not in in_process(*words, "--again")[2]
+
+
 @pytest.mark.torch
 def test_a_model_in_this_process_describes_in_batches(tmp_path: Path) -> None:
     pytest.importorskip("torch")
@@ -126,8 +144,10 @@ def test_what_is_refused_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ([str(album)], "--chat"),
         ([str(album), "--chat", gone, "--language", "fr"], "--language is en or zh"),
         ([str(album), "--chat", gone, "--no-index"], "--out"),
-        ([str(album), "--chat", gone, "--dimensions", "smell"], "describe-smell"),
+        ([str(album), "--chat", gone, "--dimensions", "smell"], "no dimension 'smell'; there are scene, objects"),
+        ([str(album), "--chat", gone], "no server answers"),
         ([str(tmp_path / "none"), "--chat", gone], "no such folder"),
     ):
         code, _, errors = in_process("describe", *words)
         assert code == 2 and told in errors, errors
+        assert "not indexed yet" not in errors, "before any work"

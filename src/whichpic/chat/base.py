@@ -204,6 +204,12 @@ class Chat(Protocol):
         ...
 
 
+def reach(chat: Chat) -> None:
+    """Raises ChatError where a chat's server is not there: before work begins whose replies would all be missing."""
+    if (ask := getattr(chat, "reach", None)) is not None:
+        ask()
+
+
 def cancel(chat: Chat) -> None:
     """End the requests of a chat that are under way, of all threads; those who wait for them get ChatError("cancelled").
 

@@ -79,6 +79,15 @@ class Connection:
         """The error without the key, wherever it stood."""
         return self._key.kept_out(error)
 
+    def reach(self, clock: Clock) -> None:
+        """Raises ChatError where no server answers at the address at all; what it answers does not matter."""
+        try:
+            with self._open(None, clock, "/models"):
+                pass
+        except ChatError as error:
+            if error.reason == "unreachable":
+                raise
+
     def named(self, clock: Clock) -> str:
         """The model's name; the server is asked once where none was given. Raises ChatError where it has several."""
         with self._named_by_one(clock):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from whichpic.chat.base import Choices, Decoding, Message, Reply, Usage, answer, cancel
+from whichpic.chat.base import Choices, Decoding, Message, Reply, Usage, answer, cancel, reach
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,6 +102,11 @@ class Paired:
     ) -> list[NDArray[np.float32]]:
         """As the one that hears it."""
         return self._for(prefix).logprobs(prefix, replies, deadline=deadline)
+
+    def reach(self) -> None:
+        """Raises ChatError where one of the two is behind no server that answers."""
+        reach(self.looks)
+        reach(self.writes)
 
     def cancel(self) -> None:
         """End what both have under way."""

@@ -205,6 +205,11 @@ class Remote:
         laid = self._request(call, Decoding())["messages"]
         return self._together(lambda k: reply_logprobs(ask, laid, replies[k], begin, where), len(replies))
 
+    def reach(self) -> None:
+        """Raises ChatError where no server answers at the address, and where it does not say which model is meant."""
+        clock = self._clock(self.connect)
+        self._server.reach(clock) if self._server.model else self._server.named(clock)
+
     def cancel(self) -> None:
         """End all calls that are under way, from any thread; whoever waits gets ChatError("cancelled")."""
         with self._clocks_lock:

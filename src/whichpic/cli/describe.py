@@ -59,6 +59,7 @@ def describe(
     Ctrl-C, or even a crash, keeps what was written; the same command goes on from there. The prompts are files:
     whichpic prompts --copy FOLDER. Where the model runs elsewhere: --chat batch:FOLDER, then whichpic batch FOLDER there.
     """
+    from whichpic.describe import asked_for
     from whichpic.prompts import LANGUAGES
 
     if language not in LANGUAGES:
@@ -68,11 +69,12 @@ def describe(
     model = open_model(chat, cache=chat_cache, precision=precision, adapter=adapter, allow_code=allow_code,
                        workers=workers)  # fmt: skip
     wanted = [each.strip() for each in dimensions.split(",") if each.strip()]
+    asked_for(model, wanted, language)
 
     def work(pictures: Sequence[Source], journal: Path) -> Report:
-        from whichpic.describe import describe
+        from whichpic.describe import describe, readable
 
-        pictures = pictures[:limit]
+        pictures = pictures if limit is None else readable(pictures, limit)
         if not json:
             note(f"{model.describe} describes {len(pictures)} pictures ({', '.join(wanted)}) into {journal}")
         with progress(json) as show:
@@ -80,7 +82,7 @@ def describe(
                             workers=workers, deadline=deadline, on_progress=show)  # fmt: skip
 
     if album_too:
-        report = _into_album(album, encoder, store, everything, out, work, json)
+        report = _into_album(album, model, encoder, store, everything, out, work, json)
     else:
         assert out is not None
         report = _into_folder(album, out, work)
@@ -88,15 +90,17 @@ def describe(
 
 
 def _into_album(
-    album: Path, encoder: str, store: Path | None, everything: bool, out: Path | None,
+    album: Path, model: Chat, encoder: str, store: Path | None, everything: bool, out: Path | None,
     work: Callable[[Sequence[Source], Path], Report], quiet: bool,
 ) -> Report:  # fmt: skip
     from whichpic.album.described import NAME
+    from whichpic.chat.base import reach
     from whichpic.cli.open import ensure_indexed, open_album
     from whichpic.describe import sources
 
     with open_album(album, encoder=encoder, store=store, quiet=quiet) as opened:
         if opened.encoder.id not in opened.store.encoders() and not opened.store.captions_only:
+            reach(model)
             ensure_indexed(opened, quiet=quiet)
         pictures = sources(opened.store, everything=everything)
         journal = opened.store.home / NAME
@@ -160,7 +164,8 @@ def _conversations(out: Path, journal: Path, files: dict[str, str]) -> None:
 
 def _say(report: Report, model: Chat, json: bool) -> None:
     if json:
-        as_json({"captions": report.captions, "empty": report.empty, "kept": report.kept, "pending": report.pending,
+        as_json({"captions": report.captions, "empty": report.empty, "kept": report.kept,
+                 "outdated": report.outdated, "pending": report.pending,
                  "skipped": [{"path": skip.path, "reason": skip.reason} for skip in report.skipped],
                  "tokens": report.tokens, "seconds": round(report.seconds, 3), "model": model.id})  # fmt: skip
     else:
@@ -168,6 +173,12 @@ def _say(report: Report, model: Chat, json: bool) -> None:
                "still to come": report.pending}  # fmt: skip
         what = ", ".join(f"{count} {name}" for name, count in did.items() if count) or "nothing to do"
         print(f"captions by {printable(model.describe)}: {what}; {report.tokens} tokens, {report.seconds:.1f} s")
+        if report.outdated:
+            note(
+                f"{report.outdated} of those there were written by other prompts than those of now; --again writes them anew"
+            )
+        if report.empty:
+            note("where there was nothing to say, the same command does not ask again; --again does")
         for skip in report.skipped[:5]:
             note(f"  skipped {printable(skip.path)}: {printable(skip.reason)}")
         if len(report.skipped) > 5:
