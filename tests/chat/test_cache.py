@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from tests.chat.faulty import faulty
 from tests.support import drawn
 from whichpic.chat import Decoding, Message, open_chat
 from whichpic.chat.cache import Cached, request_key
+from whichpic.chat.remote import Remote
 from whichpic.chat.scripted import Scripted
 from whichpic.errors import ChatError
 
@@ -116,6 +119,15 @@ def test_a_batch_asks_only_for_what_is_not_kept(tmp_path: Path) -> None:
     assert not hasattr(plain, "complete_many") and plain.concurrency == 1
 
 
+def test_a_silent_server_takes_hardly_more_than_the_deadline(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        cached = Cached(Remote(f"http://127.0.0.1:{silent.getsockname()[1]}/v1"), tmp_path)
+        began = time.monotonic()
+        with pytest.raises(ChatError, match="no complete reply"):
+            cached.complete(ASKED, deadline=0.5)
+        assert time.monotonic() - began < 2.5
+
+
 def test_streams_and_scores_are_kept_too(tmp_path: Path) -> None:
     chat = Scripted(["a dog on grass", "a cat"])
     cached = Cached(chat, tmp_path)
@@ -158,7 +170,17 @@ def test_many_threads_share_a_folder(tmp_path: Path) -> None:
 def test_a_damaged_file_costs_the_keeping_and_not_the_reply(tmp_path: Path) -> None:
     (tmp_path / "replies.sqlite").write_bytes(b"this is no data base" * 100)
     cached = Cached(Scripted(["one", "two"]), tmp_path)
-    assert [cached.complete(ASKED)[0].text for _ in range(2)] == ["one", "two"]
+    with pytest.warns(UserWarning, match=r"not kept in .*replies.sqlite .*damaged: delete it") as told:
+        assert [cached.complete(ASKED)[0].text for _ in range(2)] == ["one", "two"]
+    assert len(told) == 1
+
+
+def test_a_folder_that_is_none_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    cached = Cached(Scripted(["one"]), tmp_path / "file" / "kept")
+    with pytest.warns(UserWarning, match="not kept") as told:
+        assert cached.complete(ASKED)[0].text == "one"
+    assert len(told) == 1
 
 
 def test_a_server_without_a_named_model_is_cached_by_the_model_it_has(tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 _LEAST_MASS = 0.02
 """Below this mass of all choices together the first token was something else, and one word is asked for instead."""
+_NAMING = 0.5
+"""Seconds that asking for a model's name may take where no deadline is known: it comes on top of one."""
 T = TypeVar("T")
 _Choices = Sequence[str | tuple[str, ...]]
 
@@ -112,7 +114,7 @@ class Remote:
         """Address, model and size of pictures. The server is asked for its model where none was named."""
         if not self._server.model and monotonic() - self._asked_model > 10:
             try:
-                self._server.named(self._clock(self.connect))
+                self._server.named(self._clock(min(self.connect, _NAMING)))
             except ChatError:
                 self._asked_model = monotonic()
         return f"{self._server.address}#{self._server.model};{self.longest}px;{self.picture_bytes}b"
