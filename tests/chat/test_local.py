@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 import time
 import warnings
@@ -295,3 +296,19 @@ def test_blank_lines_are_no_special_tokens(folders: dict[str, Path], tmp_path: P
     parts = loading.parts_of(loading.locate(folders["llm"]))
     parts.tokenizer.add_tokens(["\n\n", "  "])  # as Gemma has them
     assert inputs.harmless(parts, "one\n\ntwo  <|im_end|>") == "one\n\ntwo  < |im_end|>"
+
+
+def test_a_turn_does_not_wait_for_the_weights_beyond_its_deadline(folders: dict[str, Path], tmp_path: Path) -> None:
+    from whichpic.chat.local import open_local
+
+    chat = open_local(folders["llm"], device="cpu")
+    with pytest.raises(ChatError, match="still being loaded") as told:
+        chat.complete(asked("llm"), decoding=SHORT, deadline=1e-6)
+    assert told.value.reason == "timeout"
+    assert chat.complete(asked("llm"), decoding=SHORT, deadline=60)[0].tokens_out == 8
+    broken = tmp_path / "broken"
+    shutil.copytree(folders["llm"], broken)
+    (broken / "tokenizer.json").write_text("{}")
+    for _ in range(2):
+        with pytest.raises(ChatError, match="tokenizer of broken"):
+            open_local(broken, device="cpu").complete(asked("llm"), deadline=60)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -69,7 +70,10 @@ def open_local(
 
 
 class Local:
-    """A model in this process, as a Chat. One call at a time uses it; the others wait, within their deadlines."""
+    """A model in this process, as a Chat. One call at a time uses it; the others wait, within their deadlines.
+
+    A call with a deadline does not wait longer for the weights either: they go on loading, and a later call has them.
+    """
 
     def __init__(
         self,
@@ -95,6 +99,8 @@ class Local:
         self._located, self._adapter, self._attention, self._deadline = located, adapter, attention, deadline
         self._lock = threading.Lock()
         self._loaded: tuple[Engine, Parts, frozenset[int]] | None = None
+        self._loading: Future[None] | None = None
+        self._loading_lock = threading.Lock()
 
     __call__ = answer
 
@@ -105,6 +111,28 @@ class Local:
         """Load the weights now, and not at the first call: that may take longer than a turn's deadline."""
         with self._working(None):
             pass
+
+    def _await_weights(self, until: float) -> None:
+        """Wait for the weights, which another thread loads, until a moment. Raises ChatError."""
+        with self._loading_lock:
+            if self._loaded is not None:
+                return
+            if self._loading is None or self._loading.done():
+                self._loading = Future()
+                threading.Thread(target=self._load_beside, args=(self._loading,), daemon=True).start()
+            loading = self._loading
+        try:
+            loading.result(max(until - perf_counter(), 0.0))
+        except TimeoutError:
+            raise ChatError("timeout", f"{self._located.name} is still being loaded") from None
+
+    def _load_beside(self, loading: Future[None]) -> None:
+        try:
+            self.load()
+        except BaseException as error:
+            loading.set_exception(error)
+        else:
+            loading.set_result(None)
 
     def complete(
         self,
@@ -306,6 +334,8 @@ class Local:
     @contextmanager
     def _working(self, until: float | None) -> Iterator[None]:
         """Hold the model until a moment; whatever goes wrong meanwhile is a ChatError."""
+        if until is not None and self._loaded is None:
+            self._await_weights(until)
         left = -1.0 if until is None else max(until - perf_counter(), 0.0)
         if not self._lock.acquire(timeout=left):
             raise ChatError("timeout", f"{self._located.name} is busy and did not become free in time")
