@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ def prompt(name: str, language: str = "en", **values: str) -> Prompt:
 
     Raises QueryError where there is no such prompt, or where its file asks for something that is not given.
     """
-    system, user = _read(name, language if language in LANGUAGES else "en", settings().prompts)
+    system, user = _read(name, language if language in LANGUAGES else "en", own_folder())
     try:
         return Prompt(*(string.Template(part).substitute(values) for part in (system, user)))
     except (KeyError, ValueError) as error:
@@ -49,8 +50,18 @@ def names() -> list[str]:
 
 def at_hand(language: str) -> list[str]:
     """The names of all prompts of a language, those of the user's own included, sorted."""
-    own = settings().prompts
+    own = own_folder()
     return sorted({*names(), *({path.stem for path in (own / language).glob("*.txt")} if own else ())})
+
+
+def own_folder() -> Path | None:
+    """The folder of the user's own prompts, None where there is none. Raises QueryError where it is named and not there."""
+    own = settings().prompts
+    if own is not None and not (own := own.expanduser()).is_dir():
+        raise QueryError(
+            f"WHICHPIC_PROMPTS is {own}, which is no folder; make it with: whichpic prompts --copy {shlex.quote(str(own))}"
+        )
+    return own
 
 
 def shipped() -> Path:
@@ -60,7 +71,7 @@ def shipped() -> Path:
 
 def changed(language: str) -> str:
     """A digest of the user's own prompts of a language, "" where there are none: with others a model says something else."""
-    own = settings().prompts
+    own = own_folder()
     mine = [] if own is None else [name for name in names() if (own / language / f"{name}.txt").is_file()]
     read = [f"{name}\0{above}\0{below}" for name in mine for above, below in [_read(name, language, own)]]
     return hashlib.sha256("\0".join(read).encode()).hexdigest()[:12] if read else ""

@@ -40,3 +40,16 @@ def test_every_prompt_is_there_in_both_languages_with_the_same_places(name: str)
         assert text.strip() and not re.search(r"[\x00-\x08\x0b-\x1f]", text)
         places.append(set(string.Template(text).get_identifiers()))
     assert places[0] == places[1]
+
+
+def test_a_folder_of_prompts_that_is_not_there_is_told_before_a_model_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHICHPIC_PROMPTS", str(tmp_path / "mine"))
+    for words in (("prompts",), ("ask", "What is it?", "--chat", "http://127.0.0.1:9/v1#m")):
+        code, _, errors = in_process(*words)
+        assert code == 2 and f"whichpic prompts --copy {tmp_path / 'mine'}" in errors and errors.count("\n") == 1, (
+            errors
+        )
+    assert in_process("prompts", "--copy", str(tmp_path / "mine"))[0] == 0
+    assert in_process("prompts")[0] == 0

@@ -7,8 +7,8 @@ import json
 import os
 import sqlite3
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -58,7 +58,7 @@ class Cached:
 
     Kept are complete, stream, choose and logprobs; not kept is what is drawn anew each time (decoding.seed None at a
     temperature above 0), and no error. Any thread and any process may use the same folder. A damaged or full disk costs
-    the keeping, never the reply.
+    the keeping, never the reply; a warning says so once.
     """
 
     def __init__(self, chat: Chat, folder: str | Path) -> None:
@@ -270,6 +270,7 @@ class _Store:
         self._lock = threading.Lock()
         self._open: sqlite3.Connection | None = None
         self._process = 0
+        self._told = False
 
     def get(self, key: str) -> Any:
         """The value of a key, None where there is none or where it cannot be read."""
@@ -277,13 +278,31 @@ class _Store:
             with self._lock:
                 row = self._connection().execute("SELECT value FROM replies WHERE key = ?", (key,)).fetchone()
             return None if row is None else json.loads(row[0])
-        except (sqlite3.Error, OSError, ValueError):
+        except (sqlite3.Error, OSError) as error:
+            self._tell(error)
+            return None
+        except ValueError:
             return None
 
     def put(self, key: str, value: Any) -> None:
         """Keep a value; a reply that cannot be kept is still a reply."""
-        with suppress(sqlite3.Error, OSError), self._lock, self._connection() as connection:
-            connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (key, json.dumps(value)))
+        try:
+            with self._lock, self._connection() as connection:
+                connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (key, json.dumps(value)))
+        except (sqlite3.Error, OSError) as error:
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        """Warn once that nothing is kept; the work goes on without."""
+        with self._lock:
+            told, self._told = self._told, True
+        if told:
+            return
+        path = self._folder / "replies.sqlite"
+        why = getattr(error, "strerror", None) or str(error)
+        # Of its own class are faults of what is in the file; those below it are of the disk, rights and locks.
+        hint = "; it is damaged: delete it" if type(error) is sqlite3.DatabaseError else ""
+        warnings.warn(f"replies are not kept in {path} ({why}){hint}", stacklevel=2)
 
     def _connection(self) -> sqlite3.Connection:
         if self._open is None or self._process != os.getpid():

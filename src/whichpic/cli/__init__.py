@@ -16,9 +16,21 @@ __all__ = ["main"]
 
 def main() -> None:
     """Entry point of the `whichpic` program."""
+    import warnings
+
     from whichpic.cli.app import app
 
+    warnings.showwarning = _warn
     app()
+
+
+def _warn(
+    message: Warning | str, category: object, filename: str, lineno: int, file: object = None, line: object = None
+) -> None:
+    """A warning is a note to the person who typed a command, not a place in a program."""
+    from whichpic.cli.output import note, printable
+
+    note(f"whichpic: {printable(' '.join(str(message).split()))}")
 
 
 @contextmanager

@@ -57,7 +57,8 @@ def opened_chat(
     allow_code: str | None = None,
     **options: Any,
 ) -> Chat | None:
-    """The Chat of --chat; None where there is none, or where it is "none". Raises ChatError and ExtraMissing.
+    """The Chat of --chat; None where there is none, or where it is "none". Raises ChatError, ExtraMissing and
+    QueryError (prompts of one's own that are not there).
 
     Of the options, those that were not given are not passed on: a server knows nothing of a precision. Further options go
     to the kind of chat, as those of `open_chat`.
@@ -69,7 +70,9 @@ def opened_chat(
             )
         return None
     from whichpic.chat import open_chat
+    from whichpic.prompts import own_folder
 
+    own_folder()  # else the first question would find out that it is not there
     given = {"adapter": adapter, "precision": None if precision == "auto" else precision, "allow_code": allow_code}
     return open_chat(
         name, llm=llm, cache=cache, **{key: value for key, value in given.items() if value is not None}, **options

@@ -47,10 +47,9 @@ def prompts(
 
 def _file(name: str, language: str) -> Path:
     """The file that a prompt is read from. Raises QueryError where there is none."""
-    from whichpic.prompts import names, shipped
-    from whichpic.settings import settings
+    from whichpic.prompts import names, own_folder, shipped
 
-    own = settings().prompts
+    own = own_folder()
     plain = name if name.replace("-", "").isalnum() else ""
     for folder in (own, shipped()):
         if folder is not None and plain and (path := folder / language / f"{plain}.txt").is_file():
@@ -59,9 +58,9 @@ def _file(name: str, language: str) -> Path:
 
 
 def _own(name: str, language: str) -> bool:
-    from whichpic.settings import settings
+    from whichpic.prompts import own_folder
 
-    own = settings().prompts
+    own = own_folder()
     return own is not None and (own / language / f"{name}.txt").is_file()
 
 
