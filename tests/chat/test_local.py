@@ -312,3 +312,23 @@ def test_a_turn_does_not_wait_for_the_weights_beyond_its_deadline(folders: dict[
     for _ in range(2):
         with pytest.raises(ChatError, match="tokenizer of broken"):
             open_local(broken, device="cpu").complete(asked("llm"), deadline=60)
+
+
+def test_a_template_that_never_ends_is_given_up(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    from whichpic.chat.local import inputs, loading
+
+    monkeypatch.setattr(inputs, "_PATIENCE", 0.3)
+    located = loading.locate(folders["llm"])
+    parts = loading.parts_of(located)
+    begin, end = "{% for a in range(99999) %}", "{% endfor %}"
+    for template in (
+        f"{begin * 3}{end * 3}",
+        "{% set n = namespace(i=0) %}" + f"{begin * 3}{{% set n.i = n.i + 1 %}}{end * 3}",
+    ):
+        parts.tokenizer.chat_template = template
+        began = time.monotonic()
+        with pytest.raises(ChatError, match="does not end"):
+            inputs.rendered(located.family, parts, [Message("user", "hello")])
+        assert time.monotonic() - began < 3
+    parts.tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
+    assert inputs.rendered(located.family, parts, [Message("user", "hello")]) == "hello"

@@ -7,18 +7,26 @@ write a special token: it is broken up first.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from whichpic.chat.base import Message
 from whichpic.errors import ChatError
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     import numpy as np
     from numpy.typing import NDArray
 
     from whichpic.chat.local.families import Arrays, Family, Parts, Seen
+
+_PATIENCE = 5.0
+"""Seconds for the text of one conversation; templates take a millisecond."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +107,18 @@ def rendered(family: Family, parts: Parts, messages: Sequence[Message]) -> str:
         for turns in (told, _without_system(told)):
             chat = [{"role": turn.role, "content": _content(family, parts, turn)} for turn in turns]
             try:
-                text = str(
-                    parts.tokenizer.apply_chat_template(
-                        chat, chat_template=template, tokenize=False, add_generation_prompt=True, enable_thinking=False
+                with _within(_PATIENCE):
+                    text = str(
+                        parts.tokenizer.apply_chat_template(
+                            chat,
+                            chat_template=template,
+                            tokenize=False,
+                            add_generation_prompt=True,
+                            enable_thinking=False,
+                        )
                     )
-                )
+            except ChatError:
+                raise
             except Exception as error:  # jinja's errors, and whatever a template raises
                 problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 continue
@@ -111,6 +126,26 @@ def rendered(family: Family, parts: Parts, messages: Sequence[Message]) -> str:
                 return text
             problem = f"it writes {text.count(family.placeholder)} pictures, and {wanted} were given"
     raise ChatError("unsupported", f"the chat template of these weights cannot write this conversation: {problem}")
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Ends a template that never would: what comes with weights is a program, and its loops may nest.
+
+    By tracing, and not in a thread, which nobody could end. Looked at are the lines of templates, and calls elsewhere.
+    """
+    until, before = monotonic() + seconds, sys.gettrace()
+
+    def watch(frame: FrameType, event: str, _: object) -> Any:
+        if monotonic() > until:
+            raise ChatError("unsupported", f"the chat template of these weights does not end within {seconds:g} s")
+        return watch if frame.f_code.co_filename == "<template>" else None
+
+    sys.settrace(watch)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
 
 
 def harmless(parts: Parts, text: str) -> str:
