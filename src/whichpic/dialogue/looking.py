@@ -61,7 +61,7 @@ def pictures(
         raise ChatError(
             "unsupported", f"{chat.describe} cannot see pictures; use --asker captions, or a model that can"
         )
-    if pictures is None or not gallery.indexed.any():
+    if pictures is None:
         raise ChatError("unsupported", "this album has no pictures to look at; use --asker captions")
     names, seen = _sampled(gallery, belief, pictures, sampler, seed=1000 * seed + len(records))
     several = chat.can_see_several
@@ -122,10 +122,16 @@ def _sampled(
 ) -> tuple[tuple[str, ...], list[PictureLike]]:
     """Ids of the pictures to look at, one of each near-duplicate group, and the pictures themselves."""
     rows = belief.best(100)
-    rows = rows[gallery.indexed[rows]]
+    # Pictures that nothing has encoded are clustered by what their captions say, or else taken in their order.
+    vectors = gallery.vectors(rows) if gallery.indexed.any() else gallery.told_vectors(rows)
+    has = np.linalg.norm(vectors, axis=1) > 0.5
+    if has.any():
+        rows, vectors = rows[has], vectors[has]
+    else:
+        sampler = "top" if sampler == "cluster" else sampler
     _, firsts = np.unique(gallery.groups[rows], return_index=True)
-    rows = rows[np.sort(firsts)]
-    found = rows[sample(sampler, gallery.vectors(rows), LOOKED_AT, seed=seed)] if len(rows) else rows
+    rows, vectors = rows[np.sort(firsts)], vectors[np.sort(firsts)]
+    found = rows[sample(sampler, vectors, LOOKED_AT, seed=seed)] if len(rows) else rows
     names, seen = [], []
     for position in found.tolist():
         try:
@@ -134,7 +140,7 @@ def _sampled(
             continue  # a file that has gone since the album was indexed
         names.append(gallery.ids[position])
     if len(seen) < 2:
-        raise ChatError("empty", "fewer than two candidates can be looked at")
+        raise ChatError("unsupported", "fewer than two candidates can be looked at; use --asker captions")
     return tuple(names), seen
 
 
