@@ -41,7 +41,7 @@ class Located:
 
 def locate(name: str | Path, *, allow_code: str | None = None) -> Located:
     """The weights of a folder or a hub id, fetched where they are not here yet. Raises ChatError, ExtraMissing."""
-    name = moved.now(str(name))
+    name = str(name) if Path(name).expanduser().exists() else moved.now(str(name))
     folder = Path(name).expanduser()
     if folder.suffix.lower() == ".gguf":
         raise ChatError(
