@@ -58,12 +58,23 @@ class Album:
         Raises AlbumError, ModelError or EncoderError, each with one line that says what to do.
         """
         from whichpic.encoders import open_encoder
+        from whichpic.errors import EncoderError, ExtraMissing, ModelError
 
         root, home = _path(folder), None if store is None else _path(store)
         opened = _present(root, home)
         if isinstance(encoder, str):
             # Before a store is made: a folder where no encoder can be had is left as it was.
-            encoder = open_encoder(_name_of(opened, encoder), fetch=fetch)
+            name = _name_of(opened, encoder)
+            try:
+                encoder = open_encoder(name, fetch=fetch)
+            except (ExtraMissing, ModelError) as error:
+                made_by = "" if opened is None else _made_by(opened, name)
+                if encoder != "auto" or not made_by:
+                    raise
+                raise EncoderError(
+                    f"the vectors of {root} are those of the encoder {made_by}, which is not on this machine ({error});"
+                    " another one indexes the album anew: --encoder names"
+                ) from None
         return cls(opened or _made(root, home), encoder)
 
     def index(
@@ -247,6 +258,12 @@ def _name_of(store: Store | None, encoder: str) -> str:
                     by_torch = name in ("chatir", "blip-coco")
                     return f"{name}@{has.rpartition('-')[2]}" if by_torch else name
     return encoder
+
+
+def _made_by(store: Store, name: str) -> str:
+    """The id of the encoder of that name that the store has vectors of, "" where it has none."""
+    plain = name.partition("@")[0]
+    return next((has for has in store.encoders() if has == plain or has.startswith(f"{plain}-")), "")
 
 
 def _present(folder: Path, store: Path | None) -> Store | None:

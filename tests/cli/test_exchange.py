@@ -16,9 +16,9 @@ from tests.support import drawn_album
 from whichpic.album.faiss_file import read_flat
 
 
-def run(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
+def run(*words: str, home: Path, **extra: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "WHICHPIC_HOME": str(home), "WHICHPIC_ENCODER": "toy", "WHICHPIC_OFFLINE": "1",
-                   "TERMINAL_WIDTH": "200"}  # fmt: skip
+                   "TERMINAL_WIDTH": "200", **extra}  # fmt: skip
     return subprocess.run(
         [sys.executable, "-m", "whichpic", *words], capture_output=True, text=True, env=environment, timeout=60,
         check=False,
@@ -56,6 +56,26 @@ def test_an_index_made_by_an_encoder_that_is_not_here(tmp_path: Path, home: Path
     assert report["pictures"] == 4 and report["encoder"] == "chatir-x-fp32" and report["encoded"] == 0
     assert run("export", str(album), "--out", str(tmp_path / "out"), home=home).returncode == 0
     np.testing.assert_array_equal(read_flat(tmp_path / "out" / "faiss.index").sum(axis=0)[:4], 1)
+
+
+def test_vectors_under_the_id_of_another_encoder_are_refused(tmp_path: Path, home: Path) -> None:
+    album = drawn_album(tmp_path / "a", 3)
+    names = [path.relative_to(album).as_posix() for path in sorted(album.rglob("*.png"))]
+    (tmp_path / "names.json").write_text(json.dumps(names))
+    given = ("import", str(album), "--ids", str(tmp_path / "names.json"), "--embeddings")
+    np.save(tmp_path / "wide.npy", np.eye(3, 128, dtype="f4"))
+    done = run(*given, str(tmp_path / "wide.npy"), "--encoder-id", "toy-1", home=home)
+    assert done.returncode == 2 and "have 128 numbers, but those of toy-1 have 64" in done.stderr, done.stderr
+    np.save(tmp_path / "bad.npy", np.array([[1, 0], [0, np.nan], [0, 1]], dtype="f4"))
+    done = run(*given, str(tmp_path / "bad.npy"), "--encoder-id", "theirs-1", home=home)
+    assert (
+        done.returncode == 2
+        and f"{tmp_path / 'bad.npy'} holds numbers that are not finite, first in row 1" in done.stderr
+    )
+    # An encoder that is known and not here: the album is found again once it is, and until then by another.
+    assert run(*given, str(tmp_path / "wide.npy"), "--encoder-id", "chatir-x", home=home).returncode == 0
+    done = run("find", str(album), "red", home=home, WHICHPIC_ENCODER="auto")
+    assert done.returncode == 2 and "those of the encoder chatir-x" in done.stderr and "--encoder names" in done.stderr
 
 
 def test_what_is_wrong_is_one_line_and_exit_code_2(tmp_path: Path, home: Path) -> None:

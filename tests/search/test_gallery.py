@@ -127,3 +127,17 @@ def test_what_is_kept_is_bounded_and_made_once() -> None:
     for number in range(2000):
         gallery.kept(number, make)
     assert len(gallery._kept) <= 512
+
+
+class Wider(Toy):
+    """An encoder that kept its id and changed its vectors; or its vectors were imported under the id of another."""
+
+    dim = 2 * Toy().dim
+
+
+def test_vectors_of_another_width_are_refused_in_one_line(folder: Path) -> None:
+    with (
+        opened(folder) as album,
+        pytest.raises(EncoderError, match=r"has vectors of 64 numbers .*makes 128.*index again"),
+    ):
+        Gallery.of(album.store, Wider())

@@ -141,12 +141,14 @@ def _given(index: Path | None, embeddings: Path | None, names: Path | None) -> t
     labels = _labels(_read(names)) if names is not None else None
     if embeddings is not None:
         rows, own = _array(_read(embeddings), embeddings)
+        _finite(rows, embeddings)
         if own is not None and labels is not None and set(own) == set(labels):
             at = {name: i for i, name in enumerate(own)}  # the index has the order of the id list
             rows, own = rows[[at[name] for name in labels]], labels
         labels = own if labels is None else labels
     if index is not None:
         flat = read_flat(index)
+        _finite(flat, index)
         if rows is not None and flat.shape != rows.shape:
             sizes = f"{list(flat.shape)} and {list(rows.shape)}"
             raise AlbumError(
@@ -164,6 +166,13 @@ def _given(index: Path | None, embeddings: Path | None, names: Path | None) -> t
     if not len(rows):
         raise AlbumError("there are no vectors in the files given")
     return rows, labels
+
+
+def _finite(rows: Floats, path: Path) -> None:
+    for start in range(0, len(rows), _ROWS):
+        wrong = np.flatnonzero(~np.isfinite(rows[start : start + _ROWS]).all(axis=1))
+        if len(wrong):
+            raise AlbumError(f"{path} holds numbers that are not finite, first in row {start + int(wrong[0])}")
 
 
 def _alike(a: Floats, b: Floats) -> bool:

@@ -43,13 +43,14 @@ def import_(
     then looked at for facts, and not encoded again.
     """
     from whichpic.album.exchange import Elsewhere, import_vectors
+    from whichpic.encoders import of_id
     from whichpic.errors import EncoderError
 
     def path(given: Path | None) -> Path | None:
         return given and given.expanduser()
 
     with _opened(album, encoder, encoder_id, store, quiet=json) as opened:
-        made_by = encoder_id or opened.encoder
+        made_by = opened.encoder if encoder_id is None else of_id(encoder_id) or encoder_id
         done = import_vectors(
             opened.store,
             encoder=made_by,
@@ -58,15 +59,17 @@ def import_(
             embeddings=path(embeddings),
             images=path(images),
         )
-        if encoder_id:
-            opened.encoder = Elsewhere(encoder_id, done.dim)
+        if isinstance(made_by, str):
+            opened.encoder = Elsewhere(made_by, done.dim)
+        else:
+            opened.encoder = made_by
         if not json:
             ensure_seer(opened)
         try:
             with progress(json) as show:
                 report = opened.index(on_progress=show)
         except EncoderError:
-            if not encoder_id:
+            if not isinstance(made_by, str):
                 raise
             note(f"captions are not encoded: {encoder_id} is not on this machine")
             report = None

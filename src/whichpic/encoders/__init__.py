@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from whichpic.errors import EncoderError, ModelError
+from whichpic.errors import EncoderError, ModelError, WhichpicError
 
 if TYPE_CHECKING:
     from whichpic.types import Encoder
 
-__all__ = ["default_name", "open_encoder", "what_is_better"]
+__all__ = ["default_name", "of_id", "open_encoder", "what_is_better"]
 
 _BEST = "siglip2-base"
 _UNDERSTANDS = {
@@ -83,6 +83,19 @@ def open_encoder(name: str = "auto", *, fetch: Callable[[str], object] | None = 
                 ("auto", "names", "toy", *_UNDERSTANDS, *_BLIP, "onnx:FOLDER", "torch:FOLDER_OR_ID")
             )
             raise EncoderError(f"no encoder is called '{unknown}'; known are: {known_names}")
+
+
+def of_id(encoder_id: str) -> Encoder | None:
+    """The encoder of an id (that stands beside vectors, as in `whichpic show`) where it is on this machine, else None."""
+    for name in sorted(("toy", "names", *_UNDERSTANDS, *_BLIP), key=len, reverse=True):
+        if encoder_id.startswith(f"{name}-"):
+            precision = encoder_id.rpartition("-")[2]
+            try:
+                found = open_encoder(f"{name}@{precision}" if name in _BLIP else name)
+            except WhichpicError:
+                return None
+            return found if found.id == encoder_id else None
+    return None
 
 
 def what_is_better(encoder: Encoder) -> str | None:

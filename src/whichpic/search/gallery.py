@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from whichpic.album.datasets import DataSet
-    from whichpic.album.store import Store
+    from whichpic.album.store import CaptionVectors, Store
     from whichpic.search.base import Index
     from whichpic.types import Encoder, Fact, Floats, Picture, Rows
 
@@ -98,6 +98,7 @@ class Gallery:
             )
         captions = store.captions()
         found = store.caption_vectors(encoder.id) if captions else None
+        _fitting(store, encoder, vectors.matrix, found)
         index = Exact(vectors.matrix, vectors.rows)
         return cls(
             pictures,
@@ -122,6 +123,7 @@ class Gallery:
                 f"{store.root} has no vectors of the encoder {encoder.id} (it has: {had}); "
                 f"make them with: whichpic index {store.root}"
             )
+        _fitting(store, encoder, None, found)
         vectors = None if found is None else (Exact(found.matrix, found.rows), found.pictures)
         return cls._spoken(pictures, encoder, store.facts(), captions, vectors, _texts_of(store, encoder), version)
 
@@ -324,6 +326,16 @@ def standardise(scores: Floats, has: Mask) -> Floats:
     if spread > _TINY:
         z[has] = (inside - inside.mean()) / spread
     return z
+
+
+def _fitting(store: Store, encoder: Encoder, matrix: Floats | None, captions: CaptionVectors | None) -> None:
+    """Raises EncoderError where vectors of that id are not as wide as those that the encoder makes now."""
+    widths = [each.shape[1] for each in (matrix, None if captions is None else captions.matrix) if each is not None]
+    if wide := [width for width in widths if width != encoder.dim]:
+        raise EncoderError(
+            f"{store.root} has vectors of {wide[0]} numbers under the id {encoder.id}, but that encoder makes {encoder.dim}: "
+            f"they are of another one; delete {store.home / 'catalogue.sqlite'} and index again, or import under its own id"
+        )
 
 
 def _texts_of(store: Store, encoder: Encoder) -> Exact | None:
