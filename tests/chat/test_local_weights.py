@@ -210,6 +210,10 @@ def test_weights_that_cannot_be_trusted_or_are_not_whole_are_refused(folders: di
     save_file(tensors, partial / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ChatError, match=r"1 tensors are missing, e\.g\. model\.norm\.weight"):
         open_local(partial, device="cpu").complete(asked("llm"))
+    for width, words in ((32, "another shape than its config"), (30, "config.json of narrow.* not a multiple")):
+        narrow = copied(folders["llm"], tmp_path / f"narrow-{width}", hidden_size=width)
+        with pytest.raises(ChatError, match=words):
+            open_local(narrow, device="cpu").complete(asked("llm"))
     pickled = copied(folders["llm"], tmp_path / "pickled")
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
     with pytest.raises(ChatError, match="safetensors"):

@@ -401,3 +401,16 @@ def test_presets_have_their_addresses() -> None:
     )
     assert open_chat("vllm:http://gpu:9000/v1#llava").describe == "llava at gpu:9000"
     assert open_chat("http://gpu:9000#llava").id.startswith("http://gpu:9000/v1#llava")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("foo:bar", r"'foo' is no preset; there are openai, .*, batch:; or give a URL"),
+        ("./nofolder", r"there is no folder of weights './nofolder'"),
+        ("nofolder", "there is no folder of weights 'nofolder', and it is no id of a hub"),
+    ],
+)
+def test_what_no_chat_can_be_is_told_before_what_is_not_installed(name: str, told: str) -> None:
+    with pytest.raises(ChatError, match=told):
+        open_chat(name)

@@ -105,8 +105,10 @@ def test_the_file_of_another_run_is_left_alone(tmp_path: Path) -> None:
     write_dialogues(path, HEADER, [DIALOGUE])
     before = path.read_bytes()
     other = {**HEADER, "settings": {"play": {"questions": 2, "stop": "never"}}}
-    with pytest.raises(SessionError, match=r"other settings \(settings play.*'questions': 1.*--out"):
+    with pytest.raises(SessionError, match=r"other settings \(settings play questions: 1, now .*--out"):
         Writer(path, other)
+    with pytest.raises(SessionError, match="questions: 1, now 2; seed: nothing, now 99"):
+        Writer(path, {**other, "seed": 99})
     assert path.read_bytes() == before
 
 

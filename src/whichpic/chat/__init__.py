@@ -6,6 +6,8 @@ this process, batch is files for a machine that reaches the model, paired is two
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +67,7 @@ def open_chat(name: str, *, llm: str = "", cache: str | Path | None = None, **op
             _no_local(name, options)
             chat = Remote(address, model=model, preset=kind.lower(), **options)
         case _:
+            _may_be_here(name)
             from whichpic.chat.local import open_local
 
             chat = open_local(name, **options)
@@ -79,6 +82,21 @@ def runs_elsewhere(name: str) -> bool:
     """Whether the model of a name runs on a server or through files, and not in this process."""
     kind, colon, _ = name.partition(":")
     return bool(colon) and kind.strip().lower() in _ELSEWHERE
+
+
+def _may_be_here(name: str) -> None:
+    """Raises ChatError for what is no folder and cannot be an id: before a word about what is not installed."""
+    if os.path.lexists(Path(name).expanduser()) or name.lower().endswith(".gguf"):
+        return
+    kind, colon, _ = name.partition(":")
+    if colon and len(kind) > 1 and "/" not in kind:  # one letter is a drive
+        presets = ", ".join(_ELSEWHERE[2:])
+        raise ChatError(
+            "asked wrongly",
+            f"'{kind}' is no preset; there are {presets}:; or give a URL, a folder of weights, a hub id",
+        )
+    if not re.fullmatch(r"\w[\w.-]*/[\w.-]+", name):
+        raise ChatError("unsupported", f"there is no folder of weights '{name}', and it is no id of a hub (owner/name)")
 
 
 def _paired(name: str, llm: str, cache: str | Path | None, options: dict[str, Any]) -> Chat:

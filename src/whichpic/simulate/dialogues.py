@@ -290,17 +290,28 @@ def _torn_header(path: Path) -> bool:
 def _same(path: Path, found: Header, wanted: Header) -> None:
     """Whether a file is of this run: compared as JSON values, since a header that was read has lists for tuples."""
     wanted = json.loads(json.dumps(wanted))
-    other = next((key for key in [*wanted, *found] if found.get(key) != wanted.get(key)), None)
-    if other is None:
+    differ = _differing(found, wanted)
+    if not differ:
         return
-    before, now = found.get(other), wanted.get(other)
-    if isinstance(before, dict) and isinstance(now, dict):
-        inner = next(key for key in [*now, *before] if before.get(key) != now.get(key))
-        other, before, now = f"{other} {inner}", before.get(inner), now.get(inner)
-    raise SessionError(
-        f"{path} holds dialogues of other settings ({other}: {str(before)[:60]}, now {str(now)[:60]}); "
-        "give another --out, or delete it"
-    )
+    told = "; ".join(f"{key}: {_shown(before)}, now {_shown(now)}" for key, before, now in differ[:6])
+    more = f"; and {len(differ) - 6} more" if len(differ) > 6 else ""
+    raise SessionError(f"{path} holds dialogues of other settings ({told}{more}); give another --out, or delete it")
+
+
+def _differing(found: Mapping[str, Any], wanted: Mapping[str, Any], under: str = "") -> list[tuple[str, Any, Any]]:
+    """(key, before, now) of all that differs, at any depth, in the order of the new ones."""
+    rows: list[tuple[str, Any, Any]] = []
+    for key in dict.fromkeys((*wanted, *found)):
+        before, now = found.get(key), wanted.get(key)
+        if isinstance(before, dict) and isinstance(now, dict):
+            rows += _differing(before, now, f"{under}{key} ")
+        elif before != now:
+            rows.append((f"{under}{key}", before, now))
+    return rows
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else str(value)[:60]
 
 
 def _unwritable(path: Path, error: OSError) -> AlbumError:

@@ -50,7 +50,7 @@ def locate(name: str | Path, *, allow_code: str | None = None) -> Located:
         )
     if folder.is_dir():
         label, revision = folder.resolve().name, ""
-    elif folder.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
+    elif folder.exists() or not re.fullmatch(r"\w[\w.-]*/[\w.-]+", str(name)):
         raise ChatError("unsupported", f"there is no folder of weights '{name}', and it is no id of a hub (owner/name)")
     else:
         label = name
@@ -115,8 +115,9 @@ def parts_of(located: Located) -> Parts:
         except Exception as error:
             alone = (folder / "tokenizer.model").exists() and not (folder / "tokenizer.json").exists()
             hint = "; a tokenizer.model takes the packages sentencepiece and protobuf" if alone else ""
+            what = "config.json" if type(error).__name__.startswith("StrictDataclass") else "tokenizer"
             raise ChatError(
-                "unsupported", f"the tokenizer of {located.name} cannot be read: {_line(error)}{hint}"
+                "unsupported", f"the {what} of {located.name} cannot be read: {_line(error)}{hint}"
             ) from None
     template = processor.get("chat_template") or read_json(folder / "chat_template.json").get("chat_template")
     parts = Parts(
@@ -158,8 +159,9 @@ def load(located: Located, options: Mapping[str, Any], device: str, attention: s
                     model = located.family.load(located.folder, opener, {**common, "attn_implementation": way})
                 else:
                     model, said = opener.from_pretrained(
-                        located.folder, attn_implementation=way, output_loading_info=True, **common
-                    )
+                        located.folder, attn_implementation=way, output_loading_info=True,
+                        ignore_mismatched_sizes=True, **common,
+                    )  # fmt: skip
                     _whole(located, said)
         except (ImportError, ValueError) as error:
             problem = problem or error  # a way of attention that this model or machine does not have
@@ -266,9 +268,31 @@ def fetch(name: str, allow_code: str | None = None, *, also: tuple[str, ...] = (
             endpoint=hub.endpoint(),
         )
     except Exception as error:  # errors of three libraries
-        hint = "; WHICHPIC_OFFLINE is set" if hub.offline() else "; HF_ENDPOINT may name a mirror"
-        raise ChatError("unreachable", f"the weights of {name} cannot be had: {_line(error)}{hint}") from error
+        raise ChatError(
+            "unreachable", f"the weights of {name} cannot be had: it is no folder here, and {_why(error)}"
+        ) from error
     return Path(folder)
+
+
+def _why(error: Exception) -> str:
+    """Why the hub gives no weights."""
+    from huggingface_hub import errors
+
+    from whichpic.models import hub
+
+    match error:
+        case errors.GatedRepoError():
+            return "on the hub its owner gives it out on request; ask for it there, and set HF_TOKEN"
+        case errors.RepositoryNotFoundError():
+            return "the hub has no such repository, or a private one (set HF_TOKEN)"
+        case errors.RevisionNotFoundError():
+            return "the hub has no such revision of it"
+        case _ if hub.offline():
+            return "it was not fetched before; WHICHPIC_OFFLINE or HF_HUB_OFFLINE is set"
+        case errors.LocalEntryNotFoundError() | OSError():
+            return "the hub does not answer; HF_ENDPOINT may name a mirror"
+        case _:
+            return _line(error)
 
 
 def _allowed(label: str, folder: Path, config: Mapping[str, Any], revision: str, allow_code: str | None) -> None:
@@ -335,7 +359,7 @@ def _attentions(asked: str, device: str) -> list[str]:
 def _whole(located: Located, said: Mapping[str, Any]) -> None:
     missing = sorted(said.get("missing_keys", ()))
     wrong = sorted(str(each[0] if isinstance(each, tuple) else each) for each in said.get("mismatched_keys", ()))
-    for what, names in (("are missing", missing), ("have another shape", wrong)):
+    for what, names in (("are missing", missing), ("have another shape than its config.json says", wrong)):
         if names:
             raise ChatError(
                 "unsupported",
@@ -345,5 +369,6 @@ def _whole(located: Located, said: Mapping[str, Any]) -> None:
 
 
 def _line(error: object) -> str:
-    """The first line of whatever was raised."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    """The first line of whatever was raised, or the next where that only announces it."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[lines[0].endswith(":") and len(lines) > 1].strip()[:300]
