@@ -23,7 +23,7 @@ from whichpic.cli.index import EncoderOption, FolderArgument, StoreOption
 from whichpic.cli.open import ensure_indexed, open_album
 from whichpic.cli.output import filled, listing, note, printable, quoted, strip
 from whichpic.cli.texts import HELP, TEXTS
-from whichpic.cli.thinking import NEED_A_MODEL, check_models, waited
+from whichpic.cli.thinking import check_models, waited
 from whichpic.errors import ChatPending, SessionError, WhichpicError
 
 if TYPE_CHECKING:
@@ -176,6 +176,7 @@ class Conversation:
         if self.session.models.chat is None:
             return
         from whichpic.dialogue import Said
+        from whichpic.dialogue.constants import NEED_A_MODEL
 
         self._told = ""  # what went wrong in this turn is said, though it was the same in the last
         changed = waited(self.session, self.session.refine, self._text("thinking"))

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 STOPPED = "stopped waiting for the model; asked from facts"
-NEED_A_MODEL = ("reconstruct", "expand")
-"""The rewriters that ask a chat."""
 
 
 def waited(session: Session, ask: Callable[[], T], text: str) -> T:
@@ -37,6 +35,8 @@ def check_models(chat: object | None, *, rewriter: str, rerank: int) -> None:
     """Raises SessionError, in one line, where something was asked for that needs a model and there is none."""
     if chat is not None:
         return
+    from whichpic.dialogue.constants import NEED_A_MODEL
+
     needs = f"the rewriter '{rewriter}'" if rewriter in NEED_A_MODEL else f"--rerank {rerank}" if rerank else ""
     if needs:
         raise SessionError(f"{needs} needs a model: say which one with --chat URL_OR_MODEL")

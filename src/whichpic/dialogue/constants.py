@@ -14,6 +14,8 @@ from whichpic.errors import SessionError
 from whichpic.settings import settings as user_settings
 
 REWRITERS = ("join", "reconstruct", "expand", "slerp")
+NEED_A_MODEL = ("reconstruct", "expand")
+"""The rewriters that ask a chat."""
 _TABLES = ("weights", "reply_weights", "eps", "answerable", "alphas")
 _SHARES = ("eps", "answerable", "silent", "certain", "alpha", "alphas")
 _POSITIVE = ("beta", "kappa", "reply_beta", "reply_kappa", "clip", "ceiling", "scale", "rerank")

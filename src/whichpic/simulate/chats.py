@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from whichpic.dialogue.asking import askers
+from whichpic.dialogue.constants import NEED_A_MODEL
 from whichpic.errors import QueryError
 from whichpic.settings import settings
 from whichpic.simulate.player import Chats
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _ASKERS = ("captions", "pictures")
 """Those that ask a model."""
-_REWRITERS = ("reconstruct", "expand")
 _OPTIONS = ("adapter", "precision", "allow_code")
 
 
@@ -32,7 +32,7 @@ def chats_of(tables: Mapping[str, Mapping[str, Any]], play: PlaySettings, person
     names = [name.strip() for name in play.asker.split(",") if name.strip()]
     askers(",".join(name for name in names if name not in _ASKERS))  # a wrong name is an error now
     needs = [f"the asker {name}" for name in names if name in _ASKERS]
-    needs += [f"the rewriter {play.rewriter}"] if play.rewriter in _REWRITERS else []
+    needs += [f"the rewriter {play.rewriter}"] if play.rewriter in NEED_A_MODEL else []
     needs += ["rerank"] if play.rerank else []
     if needs and not system:
         system = settings().chat or _missing(needs[0])
@@ -48,7 +48,7 @@ def chats_of(tables: Mapping[str, Mapping[str, Any]], play: PlaySettings, person
 
 def check_rewriter(rewriter: str, chats: Chats) -> None:
     """Raises QueryError where the belief's constants name a rewriter that asks a model, and there is none."""
-    if rewriter in _REWRITERS and not chats.system:
+    if rewriter in NEED_A_MODEL and not chats.system:
         _missing(f"the rewriter {rewriter}, which the belief's constants name,")
 
 
