@@ -332,3 +332,17 @@ def test_a_template_that_never_ends_is_given_up(folders: dict[str, Path], monkey
         assert time.monotonic() - began < 3
     parts.tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
     assert inputs.rendered(located.family, parts, [Message("user", "hello")]) == "hello"
+
+
+def test_several_beams_are_several_replies_however_they_end(opened: dict[str, Local]) -> None:
+    from whichpic.chat.local.decoding import beams
+
+    chat = opened["llm"]
+    prompt = chat._prompts([asked("llm")])[0]
+    engine, parts, _ = chat._open()
+    words = len(parts.tokenizer)
+    draws = beams(engine, engine.prefill([prompt]), prompt.ids.tolist(), Decoding(max_tokens=6, beams=3), n=3,
+                  ends=frozenset(range(0, words, 2)), decode=chat._decoder(parts))  # fmt: skip
+    assert len({tuple(draw.tokens) for draw in draws}) == 3
+    replies = chat.complete(asked("llm"), n=2, decoding=Decoding(max_tokens=8, beams=3))
+    assert len({reply.text for reply in replies}) == 2

@@ -79,7 +79,10 @@ def beams(
     ends: frozenset[int],
     decode: Decode,
 ) -> list[Draw]:
-    """The n best of a beam search over one row, by mean log-probability per token (length penalty 1), best first."""
+    """The n best of a beam search over one row, by mean log-probability per token (length penalty 1), best first.
+
+    They are of different texts, as far as the search found so many.
+    """
     import torch
 
     width = max(decoding.beams, n)
@@ -93,12 +96,13 @@ def beams(
         seen = [[*prompt, *beam] for beam in running]
         scores = _penalised(state.logits.log_softmax(-1), seen, decoding.repetition_penalty) + sums[:, None]
         words = scores.shape[1]
-        best, flat = scores.flatten().topk(min(2 * width, scores.numel()))
+        best, flat = scores.flatten().topk(min(max(2, 1 + len(ends)) * width, scores.numel()))
         kept: list[tuple[float, int, int]] = []
         for rank, (total, place) in enumerate(zip(best.tolist(), flat.tolist(), strict=True)):
             beam, token = divmod(place, words)
             if token in ends:
-                if rank < width:
+                # What ends with one token or another is the same reply.
+                if rank < width and all(tokens != running[beam] for _, tokens, _ in done):
                     done.append((total / (step + 1), running[beam], "stop"))
             elif len(kept) < width:
                 kept.append((total, beam, token))
@@ -115,11 +119,13 @@ def beams(
         state = pick(state, torch.tensor([beam for _, beam, _ in kept], device=engine.device))
         state, _ = engine.go_on(state, torch.tensor([[token] for _, _, token in kept], device=engine.device))
     out = []
-    for _, tokens, finish in sorted(done, key=lambda each: -each[0])[:n]:
+    for _, tokens, finish in sorted(done, key=lambda each: -each[0]):
         draw = Draw(tokens, decode(tokens), finish)
         _cut(draw, decoding.stop)
         out.append(draw)
-    return out
+    # Other tokens may be the same text; copies come last.
+    first = [draw for place, draw in enumerate(out) if all(draw.text != each.text for each in out[:place])]
+    return [*first, *(draw for draw in out if not any(draw is each for each in first))][:n]
 
 
 def settled(draw: Draw, stop: Sequence[str]) -> str:
