@@ -251,6 +251,7 @@ def test_the_command_answers_and_says_what_to_do(tmp_path: Path) -> None:
         done = run("work", "--chat", server.url)
         assert done.returncode == 0 and done.stdout == "1 answered, 0 were before, 0 cannot be, 0 left\n", done.stderr
         assert json.loads(run("work", "--chat", server.url, "--json").stdout)["before"] == 1
+        assert run("work", "--chat", server.url).stdout == "nothing left to answer: 1 were before\n"
     assert Batch(tmp_path / "work").complete(ASKED)[0].text == "a dog"
     none, nowhere = run("work"), run("nowhere", "--chat", "ollama:x")
     assert (none.returncode, nowhere.returncode) == (2, 2)

@@ -38,12 +38,29 @@ def test_an_album_is_described_and_found_by_its_captions(server: ModelServer, tm
                 "--json", home=tmp_path)  # fmt: skip
     report = json.loads(again.stdout)
     assert (report["captions"], report["kept"], report["skipped"]) == (4, 4, []), again.stderr
+    assert "captions by tiny-vlm: 8\n" in run("show", str(album), home=tmp_path).stdout
     shown = json.loads(run("show", str(album), "--json", home=tmp_path).stdout)
     assert shown["captions"] == 8 and list(shown["described"].values()) == [8]
     rows = json.loads((tmp_path / "out" / "conversations.json").read_text(encoding="utf-8"))
     assert [len(row["conversations"]) for row in rows] == [4] * 4
     whole = json.loads((tmp_path / "out" / "output.json").read_text(encoding="utf-8"))
     assert whole[0]["conversations"][1]["content"].startswith("A tall lighthouse by the sea.")
+
+
+@pytest.mark.parametrize(
+    ("chat_id", "name"),
+    [
+        ("http://127.0.0.1:8000/v1#Qwen/Qwen3-VL;1344px;4000000b", "Qwen/Qwen3-VL"),
+        ("http://127.0.0.1:8000/v1#;1344px;4000000b", "127.0.0.1:8000/v1"),
+        ("local:llava-1.5-7b@0123456789abcdef+lora:0123:bf16", "llava-1.5-7b"),
+        ("batch#gpt-x;1344px;1000000b", "gpt-x"),
+        ("scripted", "scripted"),
+    ],
+)
+def test_people_read_a_models_name_and_not_its_id(chat_id: str, name: str) -> None:
+    from whichpic.cli.index import _name
+
+    assert _name(chat_id) == name
 
 
 def test_a_folder_that_stays_as_it_is(server: ModelServer, tmp_path: Path) -> None:

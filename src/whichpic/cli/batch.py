@@ -61,6 +61,9 @@ def batch(
         as_json({"answered": done.answered, "failed": done.failed, "left": done.left, "before": done.before,
                  "tokens_in": opened.usage.tokens_in, "tokens_out": opened.usage.tokens_out})  # fmt: skip
         return
+    if not (done.answered or done.failed or done.left):
+        print(f"nothing left to answer: {done.before} were before")
+        return
     print(f"{done.answered} answered, {done.before} were before, {done.failed} cannot be, {done.left} left")
     if done.left:
         note(f"try those again: whichpic batch {quoted(folder)} --chat {quoted(chat)}")

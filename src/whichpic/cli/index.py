@@ -136,8 +136,11 @@ def show(
             files = sum(len(picture.paths) for picture in pictures)
             held = "known by their captions only" if opened.captions_only else f"in {files} files"
             print(f"{len(pictures)} pictures {held}, {captions} captions, {len(skips)} files skipped")
+            by_model: dict[str, int] = {}
             for model, count in _described(opened.home).items():
-                print(f"captions by {printable(model)}: {count}")
+                by_model[_name(model)] = by_model.get(_name(model), 0) + count
+            for name, count in by_model.items():
+                print(f"captions by {printable(name)}: {count}")
             print(f"encoders: {', '.join(opened.encoders()) or 'none yet'}")
             print(f"index: {opened.home}")
 
@@ -149,6 +152,17 @@ def _described(home: Path) -> dict[str, int]:
     from whichpic.album.described import NAME, read_described
 
     return dict(Counter(each.model for each in read_described(home / NAME) if each.caption))
+
+
+def _name(model: str) -> str:
+    """The name of a model for people, out of the id of a Chat: without its address, revision and sizes."""
+    if " + " in model:
+        return " + ".join(map(_name, model.split(" + ")))
+    plain = model.partition(";")[0]
+    if plain.startswith("local:"):
+        return plain.removeprefix("local:").partition("@")[0]
+    address, sharp, name = plain.partition("#")
+    return name if sharp and name else address.partition("://")[2] or address
 
 
 def _alike(pictures: Sequence[Picture]) -> list[list[str]]:
