@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from pydantic import BaseModel
 
 from tests.chat.faulty import faulty
 from whichpic.chat import Decoding, Message, open_chat
+from whichpic.chat.base import cancel
 from whichpic.chat.remote import Remote
 from whichpic.chat.streaming import spoken
 from whichpic.cli.chat import opened_chat
@@ -414,3 +416,20 @@ def test_presets_have_their_addresses() -> None:
 def test_what_no_chat_can_be_is_told_before_what_is_not_installed(name: str, told: str) -> None:
     with pytest.raises(ChatError, match=told):
         open_chat(name)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_whatever_is_under_way_is_cancelled_from_another_thread(wrapped: bool, tmp_path: Path) -> None:
+    with faulty(["hang", "hang"]) as server:
+        chat = open_chat(
+            f"{server.url}#tiny", llm=f"{server.url}#other" if wrapped else "", cache=tmp_path if wrapped else None
+        )
+        with ThreadPoolExecutor(2) as pool:
+            calls = [pool.submit(chat.complete, [Message("user", text)]) for text in ("one", "two")]
+            while len(server.asked) < 2:
+                time.sleep(0.01)
+            began = time.monotonic()
+            cancel(chat)
+            assert {getattr(call.exception(), "reason", "") for call in calls} == {"cancelled"}
+            assert time.monotonic() - began < 2
+        assert chat.complete([Message("user", "three")])[0].text == "a dog"

@@ -27,6 +27,9 @@ def waited(session: Session, ask: Callable[[], T], text: str) -> T:
         with _status(text):
             return ask()
     except KeyboardInterrupt:
+        from whichpic.chat.base import cancel
+
+        cancel(session.models.chat)  # of looks side by side, others may wait still, and hold the end of the program
         session.hurry(STOPPED)
         return ask()
 
