@@ -185,7 +185,7 @@ def test_two_languages_and_prompts_of_ones_own(album: Album, tmp_path: Path, mon
     try:
         describe(sources(album.store), chat, journal(album), dimensions=["birds"])
         assert chat.asked[-1] == (Message("user", "Which birds are there?", chat.asked[-1][0].pictures),)
-        with pytest.raises(QueryError, match="no dimension 'fish'; there are scene.* birds "):
+        with pytest.raises(QueryError, match=r"no dimension 'fish'; there are scene.* birds "):
             describe(sources(album.store), chat, journal(album), dimensions=["fish"])
     finally:
         settings.cache_clear()
