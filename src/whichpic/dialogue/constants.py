@@ -49,7 +49,7 @@ class BeliefSettings:
     rewriter: str = "join"
     alpha: float = 0.0
     alphas: dict[str, float] = field(
-        default_factory=lambda: {"reconstruct": 0.5, "expand": 0.3, "slerp": 0.1, "caption": 0.2}
+        default_factory=lambda: {"reconstruct": 0.25, "expand": 0.3, "slerp": 0.1, "caption": 0.2}
     )
     rerank: float = 1.0
     clip: float = 2.5
