@@ -176,3 +176,11 @@ def test_free_words_mean_an_option_or_are_heard(
     reading = read(asked, words)
     assert (reading.option, reading.rest) == (option, rest)
     assert read(asked, "not sure").unsure
+
+
+def test_an_example_of_the_prompt_is_no_question_unless_it_is_about_what_was_read() -> None:
+    cat = proposal("What colour is the cat?", *CATS)
+    prompt = 'Examples of good questions: "What colour is the cat?", "How many people are on the bench?"'
+    beach = sift([cat], SAID, asker="captions", examples=prompt, grounds=["a beach at dusk"])
+    assert beach.dropped == (("What colour is the cat?", "copied"),)
+    assert sift([cat], SAID, asker="captions", examples=prompt, grounds=["a cat on a sofa"]).kept

@@ -68,7 +68,7 @@ def captions(
         decoding = Decoding(temperature=0.5, seed=seed + attempt, max_tokens=160 * n)
         messages = [Message("system", filled.system), Message("user", filled.user)]
         reply = chat.complete(messages, schema=Proposals, decoding=decoding, deadline=time_left(ends))[0]
-        sifted = sift(reply.value.questions[: 2 * n], records, asker="captions")
+        sifted = sift(reply.value.questions[: 2 * n], records, asker="captions", examples=filled.user, grounds=texts)
         kept = sifted.kept
         left = remaining(ends)
         if check and kept and (left is None or deadline is None or left > _ENOUGH * deadline):

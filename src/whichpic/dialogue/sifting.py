@@ -151,22 +151,28 @@ def sift(
     *,
     asker: str,
     pictures: tuple[str, ...] = (),
+    examples: str = "",
+    grounds: Sequence[str] = (),
 ) -> Sifted:
     """Questions that can be asked now, of what a model proposed.
 
     Dropped are: no question, too long, two questions in one, unanswerable (of cameras, dates, files, or of the candidates
-    themselves), few options (fewer than two different ones), repeated, known. pictures: what the model had looked at.
+    themselves), few options (fewer than two different ones), copied (an example of the prompt, of nothing that the model had
+    read: small models say it back), repeated, known. pictures: what the model had looked at. examples: the prompt's text;
+    grounds: what it had read.
     """
     kept: list[Question] = []
     dropped: list[tuple[str, str]] = []
     before, texts = asked(records), asked_texts(records)
     known, said = settled(records), [_content(text) for text in told(records)]
+    read = frozenset(word for text in (*grounds, *told(records)) for word in _content(text))
     for proposal in proposals[:50]:
         raw, text = proposal.question, _asking(proposal.question)
         options = _options(proposal, text) if text else []
         reason = (
             _odd(raw, text, proposal)
             or ("few options" if len(options) < 2 else "")
+            or ("copied" if text in examples and not read & _content(text) else "")
             or ("repeated" if _repeated(text, options, texts, [*before, *kept]) else "")
             or ("known" if _answered(text, options, known, said) else "")
         )
