@@ -67,7 +67,7 @@ class Album:
             name = _name_of(opened, encoder)
             try:
                 encoder = open_encoder(name, fetch=fetch)
-            except (ExtraMissing, ModelError) as error:
+            except (ExtraMissing, ModelError, EncoderError) as error:
                 made_by = "" if opened is None else _made_by(opened, name)
                 if encoder != "auto" or not made_by:
                     raise
