@@ -251,12 +251,10 @@ def _name_of(store: Store | None, encoder: str) -> str:
     if encoder == "auto":
         encoder = settings().encoder
     if encoder == "auto" and store is not None:
-        for name in _BEST_FIRST:
-            for has in store.encoders():
-                if has == name or has.startswith(f"{name}-"):
-                    # What runs by transformers is another encoder in another number format.
-                    by_torch = name in ("chatir", "blip-coco")
-                    return f"{name}@{has.rpartition('-')[2]}" if by_torch else name
+        from whichpic.encoders import name_of
+
+        named = {name.partition("@")[0]: name for has in reversed(store.encoders()) if (name := name_of(has))}
+        return next((named[name] for name in _BEST_FIRST if name in named), encoder)
     return encoder
 
 

@@ -15,7 +15,7 @@ from whichpic.errors import EncoderError, ModelError, WhichpicError
 if TYPE_CHECKING:
     from whichpic.types import Encoder
 
-__all__ = ["default_name", "of_id", "open_encoder", "what_is_better"]
+__all__ = ["default_name", "name_of", "of_id", "open_encoder", "what_is_better"]
 
 _BEST = "siglip2-base"
 _UNDERSTANDS = {
@@ -87,15 +87,23 @@ def open_encoder(name: str = "auto", *, fetch: Callable[[str], object] | None = 
 
 def of_id(encoder_id: str) -> Encoder | None:
     """The encoder of an id (that stands beside vectors, as in `whichpic show`) where it is on this machine, else None."""
+    name = name_of(encoder_id)
+    if not name:
+        return None
+    try:
+        found = open_encoder(name)
+    except WhichpicError:
+        return None
+    return found if found.id == encoder_id else None
+
+
+def name_of(encoder_id: str) -> str:
+    """The name that opens the encoder of an id, "" where it has none here. What runs by transformers is another encoder in
+    another number format, so that the name says which."""
     for name in sorted(("toy", "names", *_UNDERSTANDS, *_BLIP), key=len, reverse=True):
-        if encoder_id.startswith(f"{name}-"):
-            precision = encoder_id.rpartition("-")[2]
-            try:
-                found = open_encoder(f"{name}@{precision}" if name in _BLIP else name)
-            except WhichpicError:
-                return None
-            return found if found.id == encoder_id else None
-    return None
+        if encoder_id == name or encoder_id.startswith(f"{name}-"):
+            return f"{name}@{encoder_id.rpartition('-')[2]}" if name in _BLIP else name
+    return ""
 
 
 def what_is_better(encoder: Encoder) -> str | None:
