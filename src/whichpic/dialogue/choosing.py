@@ -117,3 +117,15 @@ def _normal(logs: Scores) -> Scores:
     raised = np.exp(logs - logs.max())
     share: Scores = raised / raised.sum()
     return share
+
+
+def worth_asking(
+    gallery: Gallery, belief: Belief, questions: Sequence[Question], settings: BeliefSettings, *,
+    choose_by: str, seed: int, least_gain: float,
+) -> list[Question]:  # fmt: skip
+    """The questions that are worth asking, best first. least_gain: in nats, for the chooser `eig` alone."""
+    if not questions or belief.mask.sum() < 2:
+        return []
+    scores = chooser(choose_by, seed=seed)(gallery, belief, questions, settings)
+    least = least_gain if choose_by == "eig" else -np.inf
+    return [questions[i] for i in np.argsort(-scores, kind="stable").tolist() if scores[i] > least]

@@ -53,11 +53,13 @@ class Term:
 class Said:
     """The user described the picture, by words, by pictures, or by a weighted mix of both.
 
-    `asked` is the question that the words reply to, where one was put in words and had no options.
+    `asked` is the question that the words reply to, where one was put in words and had no options. `instead`: these words
+    stand for all that was said in words before, which counts no longer; pictures that were given as a query still do.
     """
 
     terms: tuple[Term, ...]
     asked: str = ""
+    instead: bool = False
 
     @classmethod
     def of(cls, text: str, *, asked: str = "") -> Said:
@@ -190,10 +192,27 @@ class Record:
 
 
 def effective(records: Sequence[Record]) -> list[Record]:
-    """The records that still count, after every Undo has taken out the one before it.
+    """The records that still count: without what was undone, and without words that later ones stand instead of.
 
     A Noted is laid beside the record that it is of (`Record.noted`; of several, what each has), and goes with it.
     """
+    left = not_undone(records)
+    last = max((k for k, each in enumerate(left) if isinstance(each.event, Said) and each.event.instead), default=0)
+    return [kept for each in left[:last] if (kept := _wordless(each)) is not None] + left[last:]
+
+
+def _wordless(record: Record) -> Record | None:
+    """A record from before the words were said anew: pictures, answers and marks stay, what a model made of words goes."""
+    if record.noted is not None and record.noted.rewritten:
+        record = replace(record, noted=replace(record.noted, rewritten=""))
+    if not isinstance(record.event, Said):
+        return record
+    terms = tuple(term for term in record.event.terms if not term.text)
+    return replace(record, event=Said(terms), rewritten="") if terms else None
+
+
+def not_undone(records: Sequence[Record]) -> list[Record]:
+    """The records after every Undo has taken out the one before it, each with its notes beside it."""
     left: list[Record] = []
     for record in records:
         if isinstance(record.event, Noted):
@@ -249,8 +268,8 @@ def _typed(kind: str, body: dict[str, Any]) -> dict[str, Any]:
         body["terms"] = tuple(Term(**term) for term in body.get("terms", ()))
         if not all(isinstance(term.weight, int | float) and isinstance(term.text, str) for term in body["terms"]):
             raise ValueError("a term is a text and a number")
-        if not isinstance(body.get("asked", ""), str):
-            raise ValueError("what was asked is a text")
+        if not isinstance(body.get("asked", ""), str) or not isinstance(body.get("instead", False), bool):
+            raise ValueError("what was asked is a text, and instead is true or false")
     elif kind == "answered":
         body["question"] = question_from_json(body["question"])
         body.setdefault("option", None)
@@ -290,7 +309,9 @@ def _pruned(value: Any) -> Any:
     if isinstance(value, dict):
         kept = {name: _pruned(item) for name, item in value.items()}
         return {
-            name: item for name, item in kept.items() if item not in ("", [], None) and (name, item) != ("weight", 1.0)
+            name: item
+            for name, item in kept.items()
+            if item not in ("", [], None) and (name, item) not in (("weight", 1.0), ("instead", False))
         }
     if isinstance(value, list | tuple):
         return [_pruned(item) for item in value]

@@ -14,10 +14,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from whichpic.dialogue.belief import Belief, believe
-from whichpic.dialogue.choosing import chooser
+from whichpic.dialogue.choosing import chooser, worth_asking
 from whichpic.dialogue.constants import BeliefSettings
 from whichpic.dialogue.events import (
     Answered,
@@ -32,6 +30,7 @@ from whichpic.dialogue.events import (
     Term,
     Undo,
     effective,
+    not_undone,
     to_json,
 )
 from whichpic.dialogue.keeping import FORMAT, changed_since, read_session, write_lines
@@ -122,6 +121,12 @@ class Session:
             raise SessionError("a reply needs the question and what was said to it")
         self._add(Said.of(words.strip(), asked=asked.strip()))
 
+    def restate(self, text: str) -> None:
+        """The query anew: these words stand instead of all that was said in words before. Raises SessionError if empty."""
+        if not text.strip():
+            raise SessionError("there is nothing in the query; describe the picture in a few words, or undo")
+        self._add(Said((Term(text=text.strip()),), instead=True))
+
     def say_terms(self, terms: Sequence[Term]) -> None:
         """A weighted mix of texts and pictures, for and against."""
         if not any(term.text or term.picture or term.vector for term in terms):
@@ -178,9 +183,17 @@ class Session:
 
     def undo(self) -> None:
         """Take the last event back. Raises SessionError where there is none."""
-        if not self.events:
+        if not not_undone(self.records):
             raise SessionError("there is nothing to undo")
         self._add(Undo())
+
+    def back(self, n: int) -> None:
+        """Undo all that came after record n (`Record.n`), -1 for everything. Raises SessionError where it does not count."""
+        left = [record.n for record in not_undone(self.records)]
+        if n != -1 and n not in left:
+            raise SessionError(f"there is no event {n} to go back to")
+        for _ in range(len(left) - (left.index(n) + 1 if n != -1 else 0)):
+            self._add(Undo())
 
     def refine(self, deadline: float | None = None) -> bool:
         """Ask the chat for what it can add to the last event: a sentence, captions of liked pictures, looks at the best.
@@ -287,18 +300,46 @@ class Session:
         """The session's file, or None where it is not kept."""
         return None if self.folder is None else self.folder / f"{self.id}.jsonl"
 
-    def branch(self) -> Session:
-        """A copy that goes on by itself."""
+    def branch(self, n: int | None = None) -> Session:
+        """A copy that goes on by itself, from the end of record n (`back`), or from here."""
+        copy = self._copy(folder=self.folder, name="")
+        if copy.path is not None and self.records:
+            write_lines(copy.path, [copy._header(), *(to_json(record) for record in copy.records)])
+        if n is not None:
+            copy.back(n)
+        return copy
+
+    def twin(self) -> Session:
+        """A copy in the same state that is not kept: models may be asked in it while the session itself goes on."""
+        return self._copy(folder=None, name=self.id)
+
+    def take(self, twin: Session) -> bool:
+        """Take over what a twin has from models. False, and nothing changes, where the session has gone on meanwhile."""
+        own = len(self.records)
+        if self.records != twin.records[:own] or not all(isinstance(r.event, Noted) for r in twin.records[own:]):
+            return False
+        for record in twin.records[own:]:
+            assert isinstance(record.event, Noted)
+            self._keep(record.event)
+        self.trouble, self._spent, self._questions = twin.trouble, twin._spent, twin._questions
+        return True
+
+    def move(self, gallery: Gallery) -> None:
+        """Go on over another state of the album. Raises SessionError where an event does not fit it; nothing changes then."""
+        belief = believe(gallery, effective(self.records), self.settings)
+        self.gallery, self._belief, self._questions = gallery, belief, None
+        self._shown_last = tuple(picture for picture in self._shown_last if picture in gallery.positions)
+
+    def _copy(self, *, folder: Path | None, name: str) -> Session:
         models = self.models
-        twin = Session(
-            self.gallery, folder=self.folder, settings=self.settings, asker=self.asker, choose_by=self.choose_by,
+        copy = Session(
+            self.gallery, folder=folder, settings=self.settings, asker=self.asker, choose_by=self.choose_by, name=name,
             language=self.language, seed=self.seed, least_gain=self.least_gain, chat=models.chat, rerank=models.rerank,
             feedback=models.feedback, sampler=models.sampler, deadline=models.seconds, pictures=models.pictures,
         )  # fmt: skip
-        twin.records = list(self.records)
-        if twin.path is not None and self.records:
-            write_lines(twin.path, [twin._header(), *(to_json(record) for record in twin.records)])
-        return twin
+        copy.records, copy._belief, copy._shown_last = list(self.records), self._belief, self._shown_last
+        copy.trouble, copy._spent = self.trouble, self._spent
+        return copy
 
     def save(self, path: Path) -> Path:
         """Write the session to a file of its own. Raises SessionError where that is not possible."""
@@ -354,7 +395,7 @@ class Session:
     def _rewrite(self, event: Event | Undo | Noted) -> str:
         if not isinstance(event, Said):
             return ""
-        before = [each.text for each in self.events if isinstance(each, Said)]
+        before = [] if event.instead else [each.text for each in self.events if isinstance(each, Said) and each.text]
         return join([*before, event.text]) if before else ""
 
     def _ranked_questions(self) -> list[Question]:
@@ -372,12 +413,8 @@ class Session:
 
     def _worth(self, questions: Sequence[Question]) -> list[Question]:
         """Those that are worth asking, best first."""
-        if not questions or self.belief.mask.sum() < 2:
-            return []
-        scores = chooser(self.choose_by, seed=self.seed)(self.gallery, self.belief, questions, self.settings)
-        order = np.argsort(-scores, kind="stable")
-        worth = self.least_gain if self.choose_by == "eig" else -np.inf
-        return [questions[i] for i in order.tolist() if scores[i] > worth]
+        return worth_asking(self.gallery, self.belief, questions, self.settings, choose_by=self.choose_by,
+                            seed=self.seed, least_gain=self.least_gain)  # fmt: skip
 
     @property
     def language_now(self) -> str:
