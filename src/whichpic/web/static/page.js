@@ -1,0 +1,1 @@
+// Keys, drops and focus.
