@@ -12,13 +12,14 @@ from dataclasses import replace
 
 from whichpic.dialogue.answers import Reading
 from whichpic.dialogue.answers import read as read_plain
-from whichpic.dialogue.events import Option, Question
+from whichpic.dialogue.events import Answered, Option, Question, Said
 from whichpic.dialogue.likelihood import NO, OTHER, YES
 from whichpic.dialogue.naming import OPEN
 from whichpic.dialogue.wording import wording
+from whichpic.errors import SessionError
 from whichpic.words import has_cjk, tokens, vocabulary
 
-__all__ = ["NOT_SURE", "Reading", "article", "ask", "option_text", "plural", "proposed", "read"]
+__all__ = ["NOT_SURE", "Reading", "article", "ask", "heard", "option_text", "plural", "proposed", "read"]
 
 _TEXTS = {
     "thing": ("Does it show {thing}?", "图里有{thing}吗？"),
@@ -226,3 +227,24 @@ def _option_text(value: str, attribute: str, position: int, language: str) -> st
         return _OPTIONS[value][chinese]
     called = _called(value, language)
     return article(called) if attribute in ("kind", "scene", "main", *OPEN) and not chinese else called
+
+
+def heard(question: Question, answer: int | str | None) -> tuple[Answered | Said, ...]:
+    """The events that an answer to a question is: an option's position, free words, or None for "not sure".
+
+    Free words that mean no option are a Said; what they say beyond an option, too. Raises SessionError.
+    """
+    if not isinstance(answer, str):
+        if answer is not None and not 0 <= answer < len(question.options):
+            raise SessionError(f"the question has options 1 to {len(question.options)}, not {answer + 1}")
+        return (Answered(question, answer),)
+    reading = read(question, answer)
+    rest = reading.rest.strip()
+    if reading.option is not None or reading.unsure:
+        answered = Answered(question, reading.option, answer.strip())
+        return (answered, Said.of(rest)) if rest else (answered,)
+    if not rest:
+        options = ", ".join(option.text for option in question.options)
+        raise SessionError(f"'{answer.strip()}' does not answer \"{question.text}\"; choose one of: {options}")
+    # A model's question is about anything: only with it do the words say what they are about.
+    return (Said.of(rest, asked=question.text if question.source in ("chat", "encoder") else ""),)

@@ -18,7 +18,6 @@ from whichpic.dialogue.belief import Belief, believe
 from whichpic.dialogue.choosing import chooser, worth_asking
 from whichpic.dialogue.constants import BeliefSettings
 from whichpic.dialogue.events import (
-    Answered,
     Chosen,
     Event,
     Filtered,
@@ -34,7 +33,7 @@ from whichpic.dialogue.events import (
     to_json,
 )
 from whichpic.dialogue.keeping import FORMAT, changed_since, read_session, write_lines
-from whichpic.dialogue.phrases import read
+from whichpic.dialogue.phrases import heard
 from whichpic.dialogue.proposing import UNCHECKED, WITHOUT, asks_a_model, built, proposed, proposing
 from whichpic.dialogue.refining import Models, Opener, query_of, refined, trouble
 from whichpic.dialogue.rewriting import join
@@ -141,25 +140,8 @@ class Session:
         question = question or self.question
         if question is None:
             raise SessionError("there is no question to answer; say more, or mark a picture")
-        if isinstance(answer, str):
-            reading = read(question, answer)
-            if reading.option is None and not reading.unsure:
-                if not reading.rest:
-                    options = ", ".join(option.text for option in question.options)
-                    raise SessionError(
-                        f"'{answer.strip()}' does not answer \"{question.text}\"; choose one of: {options}"
-                    )
-                # A model's question is about anything: only with it do the words say what they are about.
-                asked = question.text if question.source in ("chat", "encoder") else ""
-                self._add(Said.of(reading.rest.strip(), asked=asked))
-                return
-            self._add(Answered(question, reading.option, answer.strip()))
-            if reading.rest:
-                self.say(reading.rest)
-            return
-        if answer is not None and not 0 <= answer < len(question.options):
-            raise SessionError(f"the question has options 1 to {len(question.options)}, not {answer + 1}")
-        self._add(Answered(question, answer))
+        for event in heard(question, answer):
+            self._add(event)
 
     def mark(self, *, more: Sequence[str] = (), less: Sequence[str] = ()) -> None:
         """More, or less, like these pictures (ids), among those that were shown last."""
