@@ -1,0 +1,176 @@
+"""A server of our own and a browser that notes what goes wrong: what every browser test stands on."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+PATIENCE = 10_000
+"""Milliseconds that a test waits for what must come."""
+
+
+@dataclass
+class Server:
+    """A running `whichpic serve`: its address, and the albums that it was started with."""
+
+    url: str
+    albums: list[Path]
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def said(self) -> str:
+        """What it wrote to the terminal."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+_UNTIL_SERVE = """
+import sys, uvicorn
+from pathlib import Path
+from whichpic.web.shelf import opened
+from whichpic.web.talks import Talks
+from whichpic.web.desk import Desk
+from whichpic.web.app import Site, build
+shelf, desk = opened([Path(p) for p in sys.argv[2:]], encoder="toy"), Desk()
+uvicorn.run(build(Site(shelf, Talks(shelf, desk, asker="facts,pick"), desk)), host="127.0.0.1", port=int(sys.argv[1]))
+"""
+
+
+@contextmanager
+def serving(albums: Sequence[Path], home: Path, *options: str) -> Iterator[Server]:
+    """`whichpic serve` in a process of its own, without weights, until the block ends."""
+    port = free_port()
+    home.mkdir(parents=True, exist_ok=True)
+    log = home / f"serve-{port}.log"
+    command = [sys.executable, "-m", "whichpic", "serve", *map(str, albums), "--port", str(port), *options]
+    if importlib.util.find_spec("whichpic.cli.serve") is None:
+        command = [sys.executable, "-c", _UNTIL_SERVE, str(port), *map(str, albums)]
+    env = {**os.environ, "WHICHPIC_HOME": str(home), "WHICHPIC_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env)
+    server = Server(f"http://127.0.0.1:{port}", list(albums), log, process)
+    try:
+        _wait(server)
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(server: Server) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if server.process.poll() is not None:
+            raise RuntimeError(f"the server ended with {server.process.returncode}: {server.said[-2000:]}")
+        try:
+            with urllib.request.urlopen(server.url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(f"the server is not there after a minute: {server.said[-2000:]}")
+
+
+@dataclass
+class Watch:
+    """Everything that a page must not do. `allow` names, as patterns, what a test expects."""
+
+    own: str
+    wrong: list[str] = field(default_factory=list)
+    allowed: list[str] = field(default_factory=list)
+
+    def allow(self, *patterns: str) -> None:
+        """These lines are no fault in this test."""
+        self.allowed += patterns
+
+    def faults(self) -> list[str]:
+        """What went wrong and was not expected."""
+        return [line for line in self.wrong if not any(re.search(each, line) for each in self.allowed)]
+
+    def over(self, context: BrowserContext) -> None:
+        """Watch every page of a context."""
+
+        def asked(request: Any) -> None:
+            parts = urlsplit(request.url)
+            if parts.scheme not in ("data", "blob", "about") and parts.netloc != urlsplit(self.own).netloc:
+                self.wrong.append(f"another host: {request.url[:200]}")
+
+        def failed(request: Any) -> None:
+            # A page that is left takes its requests with it, and a download is no page.
+            if "ERR_ABORTED" not in (request.failure or ""):
+                self.wrong.append(f"failed: {request.url[:200]} {request.failure}")
+
+        def answered(response: Any) -> None:
+            if response.status >= 400:
+                self.wrong.append(f"status {response.status}: {response.url[:200]}")
+
+        def talked(message: Any) -> None:
+            if message.type in ("error", "warning"):
+                self.wrong.append(f"console {message.type}: {message.text[:300]}")
+
+        def opened(dialog: Any) -> None:
+            self.wrong.append(f"dialog: {dialog.message[:100]}")
+            dialog.dismiss()
+
+        context.on("request", asked)
+        context.on("requestfailed", failed)
+        context.on("response", answered)
+        context.on("console", talked)
+        context.on("weberror", lambda error: self.wrong.append(f"page error: {str(error.error)[:300]}"))
+        context.on("dialog", opened)
+
+
+def chromium() -> str | None:
+    """Where Chromium is on this machine."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def axe(page: Page) -> list[str]:
+    """What axe finds wrong with a page as it stands, one line for each element."""
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']} ({each['impact']}): {node['html'][:160]} | {' '.join(node['failureSummary'].split())[:240]}"
+        for each in found
+        for node in each["nodes"]
+    ]
+
+
+def sideways(page: Page) -> str:
+    """What sticks out at the right of a page, "" where nothing does."""
+    return str(
+        page.evaluate("""() => {
+        const wide = document.documentElement.clientWidth;
+        if (document.scrollingElement.scrollWidth <= wide) return "";
+        const out = [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > wide + 0.5);
+        return out.slice(0, 3).map(e => e.outerHTML.slice(0, 120)).join(" | ") || "something";
+    }""")
+    )
