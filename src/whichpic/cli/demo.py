@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from whichpic.cli.index import EncoderOption
-from whichpic.cli.output import note
+from whichpic.cli.output import note, quoted
 from whichpic.errors import ModelError
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def demo(
             note(f"4. a recorded user looks for {TARGET}\n")
             recorded(opened, conversation)
     print(f"\nnow with your own pictures:\n    {_program()} index ~/Pictures\n    {_program()} talk ~/Pictures")
+    print(f"\nthe same in the browser:\n    {_program()} serve {quoted(album)}")
 
 
 def recorded(album: Album, conversation: Conversation) -> None:
