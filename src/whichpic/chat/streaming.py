@@ -36,6 +36,10 @@ class Streamed:
         safe: Callable[[ChatError], ChatError],
     ) -> None:
         self._opened, self._where, self._usage, self._clock, self._safe = opened, where, usage, clock, safe
+        self.finish = ""
+        """Why the reply ended, as the server says it: "stop" or "length"; "" where it has not."""
+        self.tokens_out = 0
+        """Of the reply, 0 where the server does not say."""
         self._pieces = self._read()
 
     def __iter__(self) -> Iterator[str]:
@@ -75,12 +79,15 @@ class Streamed:
                 else:  # a server that does not stream answers in one piece
                     found = read_json(answer.kind, answer.body(), self._where)
                     told |= found
-                    yield read_choices(found, self._where)[0].text
+                    heard = read_choices(found, self._where)[0]
+                    self.finish = heard.finish
+                    yield heard.text
         except ChatError as error:
             raise self._safe(error) from None
         finally:
             free()
             before, after = tokens(told)
+            self.tokens_out = after
             self._usage.add(tokens_in=before, tokens_out=after, seconds=perf_counter() - began)
 
     def _events(self, answer: Answer, told: dict[str, Any]) -> Iterator[str]:
@@ -99,6 +106,7 @@ class Streamed:
                 continue
             piece, reason = _piece(choices[0], self._where)
             finished = finished or reason is not None
+            self.finish = "length" if reason == "length" else "stop" if reason is not None else self.finish
             if reason == "content_filter":
                 raise ChatError("refused", f"{self._where} will not answer this")
             length += len(piece)

@@ -6,6 +6,7 @@ site = Site(shelf, talks, desk, ...); uvicorn serves build(site).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from whichpic.web.chats import Chats
     from whichpic.web.desk import Desk
     from whichpic.web.shelf import Shelf
     from whichpic.web.talks import Talks
@@ -35,6 +37,13 @@ class Site:
     reports: Sequence[Path] = ()
     """Folders with reports and dialogues."""
     version: str = field(default=__version__)
+
+    @cached_property
+    def chats(self) -> Chats:
+        """The models of the site, shared by the page that talks about pictures and the API."""
+        from whichpic.web.chats import Chats
+
+        return Chats(self.models, self.desk)
 
 
 def build(site: Site) -> FastAPI:
