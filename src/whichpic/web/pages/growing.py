@@ -1,0 +1,143 @@
+"""The banner of an album that is being indexed: how far, how fast, what was left out, pause and resume. Called by conversation."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from nicegui import background_tasks, ui
+
+from whichpic.web.pages.elements import button, el, put, said
+
+if TYPE_CHECKING:
+    from whichpic.web.pages.conversation import Page
+    from whichpic.web.pages.frame import Say
+    from whichpic.web.shelf import Indexing
+
+OFTEN = 0.5
+"""Seconds between two drawings: reading is slower than indexing."""
+MOST_SKIPS = 200
+
+
+class Growing:
+    """Drawn where it is made, empty while nothing is indexed. It follows the album by itself until the page is closed."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._n = self._pictures()
+        self._loop = asyncio.get_running_loop()
+        self._due = False
+        self._drawn = 0.0
+        self._last: tuple[object, ...] = ()
+        self._box = el("section", cls="growing", aria_label=page.say("grow.label"), hidden=True)
+        with self._box:
+            self._text = el("p", cls="growing-text")
+            self._bar = el("progress", max=1, aria_label=page.say("grow.label"))
+            self._buttons = el("div", cls="growing-buttons")
+            self._skips = el("details", hidden=True)
+        self._said = said()
+        end = page.album.watch(self._moved)
+        ui.context.client.on_delete(end)
+        self._draw()
+
+    def _moved(self) -> None:
+        """From any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._soon)
+
+    def _soon(self) -> None:
+        if not self._due:
+            self._due = True
+            background_tasks.create(self._later(), name="indexing")
+
+    async def _later(self) -> None:
+        await asyncio.sleep(max(0.0, self._drawn + OFTEN - time.monotonic()))
+        self._due = False
+        if not self._box.is_deleted:
+            self._draw()
+
+    def _pictures(self) -> int:
+        return self.page.album.gallery.n if self.page.album.ready else 0
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        now, say = self.page.album.indexing, self.page.say
+        put(self._box, hidden=now.state == "idle")
+        if now.state != "idle":
+            self._text.text = self._told(now)
+            known = now.state == "running" and now.total > 0
+            put(self._bar, value=min(1.0, round(now.done / now.total, 3)) if known else None, max=1,
+                hidden=now.state == "failed")  # fmt: skip
+        if (now.state, now.skipped) != self._last:
+            before = self._last[:1]
+            self._last = (now.state, now.skipped)
+            if before != (now.state,):
+                self._offer(now)
+                self._told_aloud(before, now)
+            self._list_skips(now)
+
+    def _told_aloud(self, before: tuple[object, ...], now: Indexing) -> None:
+        """Only what begins and ends is read out: who hears it would hear nothing else."""
+        say = self.page.say
+        if now.state == "idle" and before:
+            new = self._pictures() - self._n
+            self._n = self._pictures()
+            self._said.text = say("grow.new", n=f"{new:,}") if new > 0 else say("grow.done")
+        elif before or now.state != "idle":
+            self._said.text = say(f"grow.{now.state}", error=now.error)
+
+    def _told(self, now: Indexing) -> str:
+        say = self.page.say
+        if now.state == "failed":
+            return say("grow.failed", error=now.error)
+        if not now.total:
+            return say("grow.scan") if now.state == "running" else say("grow.paused", error="")
+        parts = [
+            say("grow.paused", error="") if now.state == "paused" else say("grow.running", error=""),
+            say("grow.so_far", done=f"{now.done:,}", total=f"{now.total:,}"),
+        ]
+        if now.state == "running" and now.per_second:
+            parts.append(say("grow.speed", n=f"{now.per_second:,.0f}" if now.per_second >= 10 else f"{now.per_second:.1f}"))
+        if now.state == "running" and now.seconds_left is not None:
+            parts.append(_left(say, now.seconds_left))
+        return " · ".join(parts)
+
+    def _offer(self, now: Indexing) -> None:
+        say, album = self.page.say, self.page.album
+        self._buttons.clear()
+        with self._buttons:
+            if now.state == "running":
+                button(say("grow.pause"), on_click=album.pause, do="pause")
+            elif now.state == "paused":
+                button(say("grow.resume"), on_click=album.start, do="resume")
+            elif now.state == "failed":
+                button(say("grow.retry"), on_click=album.start, do="resume")
+
+    def _list_skips(self, now: Indexing) -> None:
+        put(self._skips, hidden=not now.skipped)
+        self._skips.clear()
+        if not now.skipped:
+            return
+        with self._skips:
+            el("summary", self.page.say("grow.skipped", n=f"{now.skipped:,}"))
+            background_tasks.create(self._named(), name="skipped files")
+
+    async def _named(self) -> None:
+        """The files and the reasons; they are known when the run has written them down."""
+        skips = await asyncio.to_thread(self.page.album.skips)
+        if not self._skips.is_deleted and skips:
+            with self._skips, el("ul", cls="skips"):
+                for skip in skips[:MOST_SKIPS]:
+                    with el("li"):
+                        el("span", skip.path, cls="path")
+                        el("span", skip.reason, cls="soft")
+                if len(skips) > MOST_SKIPS:
+                    el("li", self.page.say("grow.skipped.more", n=f"{len(skips) - MOST_SKIPS:,}"))
+
+
+def _left(say: Say, seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return say("grow.left.seconds", n=max(1, round(seconds)))
+    return say("grow.left.minutes", n=minutes) if minutes < 90 else say("grow.left.hours", n=round(minutes / 60))
