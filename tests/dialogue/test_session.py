@@ -379,3 +379,19 @@ def test_a_session_goes_on_over_an_album_that_has_grown() -> None:
     with pytest.raises(SessionError):
         session.move(ALBUM)
     assert session.gallery is grown, "a picture that the query names is not in it: nothing changes"
+
+
+def test_none_of_these_takes_them_and_their_near_duplicates_away_and_nothing_else(tmp_path: Path) -> None:
+    session = Session(ALBUM, folder=tmp_path)
+    session.say("red")
+    shown = [each.picture.id for each in session.results(12)]
+    others = [picture for picture in order(session) if picture not in shown]
+    session.none()
+    now = order(session)
+    assert not set(now[:8]) & set(shown), "the eight red ones that were not shown come first"
+    assert [picture for picture in now if picture not in shown][: len(others)] == others, "the others keep their order"
+    assert "none of the 12 shown" in [reason.what for reason in session.why(shown[0])]
+    assert session.path is not None
+    assert order(Session.resume(ALBUM, session.path)) == now
+    session.undo()
+    assert [each.picture.id for each in session.results(12)] == shown

@@ -284,6 +284,8 @@ class Conversation:
                 session.mark(more=self._pictures(rest))
             case "less":
                 session.mark(less=self._pictures(rest))
+            case "none":
+                session.none()
             case "this":
                 session.choose(self._pictures(rest)[0])
                 self._found()

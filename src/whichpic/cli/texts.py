@@ -6,10 +6,11 @@ HELP = """say anything that is in the picture: "a dog on grass, no people"; then
   1 2 3 ...         an option             free words        answer, or say more
   ?                 not sure              /ask 2            the second question
   /more 2 5         more like these       /less 1           less like this one
-  /this 3           this is it            /why 3            why it is where it is
+  /this 3           this is it            /none             it is none of those shown
+  /why 3            why it is where it is /like FILE        a picture as query
   /filter has=dog   only these            /filter           lift the filters
-  /like FILE        a picture as query    /say WORDS        whatever was asked
-  /show 30          a longer list         /undo             take the last back
+  /say WORDS        whatever was asked    /show 30          a longer list
+  /undo             take the last back
   /query            what is looked for    /branch           go on in a copy
   /save FILE        keep it there too
   /help   /quit     the session is kept: whichpic talk ALBUM --resume last"""

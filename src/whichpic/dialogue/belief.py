@@ -141,6 +141,8 @@ def _locked(logs: Logs) -> Logs:
 
 
 def _marked(event: Marked) -> str:
+    if event.none:
+        return f"none of the {len(event.shown)} shown"
     marks = ((event.more, "more like"), (event.less, "less like"))
     counted = [f"{what} {len(each)} picture{'s' if len(each) > 1 else ''}" for each, what in marks if each]
     return ", ".join(counted) + " of those shown"

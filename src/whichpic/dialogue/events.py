@@ -130,6 +130,11 @@ class Marked:
     more: tuple[str, ...] = ()
     less: tuple[str, ...] = ()
 
+    @property
+    def none(self) -> bool:
+        """Whether it is none of those shown: less like every one of them."""
+        return bool(self.shown) and not self.more and set(self.less) >= set(self.shown)
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:

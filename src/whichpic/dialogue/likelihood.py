@@ -6,6 +6,7 @@ Arrays run over the n pictures of the gallery; `rows` restricts them to some.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,8 @@ _FLOOR = 0.05
 _MISCOUNT = 0.15
 """How often a detector's count is off, where eps has no "count"."""
 _IMPOSSIBLE = 1e-9
+OVERLOOKED = 0.02
+"""How often "none of these" is said though it is there: not fitted, small, for people look before they say so."""
 _CLIP = 4.0
 """Standard deviations that a statement's fit counts up to, either way."""
 _BAR, _TOP = 0.6, 0.99
@@ -84,8 +87,13 @@ def denial_likelihood(gallery: Gallery, thing: str, settings: BeliefSettings) ->
 def mark_likelihood(gallery: Gallery, event: Marked, settings: BeliefSettings) -> Logs:
     """log p(marks | picture), float64 [n]: softmax over the shown pictures of s * cos (Cox et al. 2000, PicHunter).
 
-    A picture that has no vector says nothing, neither as one that is shown nor as the one that is looked for.
+    A picture that has no vector says nothing, neither as one that is shown nor as the one that is looked for. Less like all
+    that is shown means that it is none of them, nor of their near-duplicates: nothing is said of the others.
     """
+    if event.none:
+        groups = gallery.groups
+        shown = [groups[gallery.positions[picture]] for picture in event.shown if picture in gallery.positions]
+        return np.where(np.isin(groups, shown), math.log(OVERLOOKED), math.log(1 - OVERLOOKED))
     known = [picture for picture in dict.fromkeys(event.shown) if _comparable(gallery, picture)]
     total = np.zeros(gallery.n, dtype=np.float64)
     if len(known) < 2:

@@ -152,6 +152,13 @@ class Session:
         shown = tuple(dict.fromkeys((*shown, *more, *less)))
         self._add(Marked(shown, tuple(more), tuple(less)))
 
+    def none(self) -> None:
+        """It is none of those that were shown last. Raises SessionError where nothing was."""
+        shown = self._shown_last or tuple(each.picture.id for each in self.results())
+        if not shown:
+            raise SessionError("nothing is shown that could be ruled out")
+        self._add(Marked(shown, less=shown))
+
     def choose(self, picture: str) -> None:
         """This is it. The session ends; undo opens it again."""
         if picture not in self.gallery.positions:

@@ -172,7 +172,7 @@ class Talk:
             case Like():
                 session.say_terms([Term(picture=self._here(doing.picture), weight=doing.weight)])
             case NothingFits():
-                session.mark(less=[each.picture.id for each in self.state.pictures])
+                session.none()
             case Choose():
                 session.choose(self._here(doing.picture))
             case Narrow():

@@ -76,7 +76,7 @@ class Like(_View):
 
 
 class NothingFits(_View):
-    """None of the pictures that are shown: less like all of them."""
+    """It is none of the pictures that are shown."""
 
     kind: Literal["nothing"] = "nothing"
 
