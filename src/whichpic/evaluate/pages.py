@@ -14,7 +14,7 @@ from whichpic.evaluate.tables import NOTHING, Language, Summary, escape, name_of
 from whichpic.evaluate.worse import Looks, Pictures, worse
 
 _LONGEST_NAME = 80  # characters, in the heading
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def page(
@@ -56,7 +56,7 @@ def page(
     style = (Path(__file__).parents[1] / "data" / "report.css").read_text(encoding="utf-8")
     return (
         f'<!doctype html>\n<html lang="{"zh-Hans" if language == "zh" else "en"}">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)} · {escape(say('title', language))}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
         f'<a class="skip" href="#content">{escape(say("skip", language))}</a>\n{shown.sprite()}\n'

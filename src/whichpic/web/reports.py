@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from whichpic.errors import SessionError, WhichpicError
+from whichpic.web.steps import rank_of
 
 if TYPE_CHECKING:
-    from whichpic.simulate.dialogues import Dialogue, Header
+    from whichpic.simulate.dialogues import Dialogue, Header, Turn
 
 DEEPEST = 4
 """Folders below a named one that are looked into."""
@@ -195,18 +196,17 @@ class Reports:
         header, dialogues = self._read(path)
         name = header.get("name")
         turns = max((len(each.turns) - 1 for each in dialogues), default=0)
-        pool = header.get("pictures")
-        ranks = [(_rank(each, 0), _rank(each, -1)) for each in dialogues]
-        n = len(ranks) or 1
+        ends = [(each.turns[0], each.turns[-1]) for each in dialogues]
+        n = len(ends) or 1
         return (
             Run(
                 name=f"{name or path.stem}"[:200],
                 dialogues=len(dialogues),
                 turns=turns,
                 k=10,
-                first=sum(a <= 10 for a, _ in ranks) / n if ranks and pool else None,
-                last=sum(b <= 10 for _, b in ranks) / n if ranks and pool else None,
-                worse=sum(b > a for a, b in ranks) / n if ranks else None,
+                first=sum(_within(10, first) for first, _ in ends) / n if ends else None,
+                last=sum(_within(10, last) for _, last in ends) / n if ends else None,
+                worse=sum(rank_of(last) > rank_of(first) for first, last in ends) / n if ends else None,
             ),
         )
 
@@ -237,13 +237,11 @@ class Reports:
 
 def _below(root: Path) -> Iterator[_Place]:
     """Reports and files of dialogues in a folder and up to four below it; links out of it are not followed."""
-    visited = 0
-    for folder, names, files in os.walk(root, followlinks=False):
+    for visited, (folder, names, files) in enumerate(os.walk(root, followlinks=False)):
         here = Path(folder)
-        visited += 1
         depth = len(here.relative_to(root).parts)
         names[:] = sorted(name for name in names if not name.startswith(".")) if depth < DEEPEST else []
-        if visited > MOST_FOLDERS:
+        if visited >= MOST_FOLDERS:
             return
         if {"index.html", "summary.json"} <= set(files) and _inside(here / "summary.json", root):
             yield _Place(root, here, "report")
@@ -284,7 +282,6 @@ def _runs_of_report(file: Path) -> tuple[Run, ...]:
     return tuple(runs)
 
 
-def _rank(dialogue: Dialogue, turn: int) -> float:
-    from whichpic.web.steps import rank_of
-
-    return rank_of(dialogue.turns[turn])
+def _within(k: int, turn: Turn) -> float:
+    """The share of the orders of tied pictures that have the target among the first k."""
+    return min(max((k - turn.better) / (turn.ties + 1), 0.0), 1.0)

@@ -1,6 +1,6 @@
-"""A conversation as it was, step by step: what was shown, asked, said, and where the target stood. Called by pages and exporting.
+"""A conversation as it was, step by step: what was shown, asked and said, and where the target stood.
 
-A dialogue of a file and a session that was kept look the same here.
+Called by pages and exporting. A dialogue of a file and a session that was kept look the same here.
 """
 
 from __future__ import annotations
