@@ -5,19 +5,16 @@ Everything here ends with this folder's last test: while Playwright runs, no oth
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.driving import PATIENCE, Server, Watch, chromium, serving
+from tests.browser.driving import PATIENCE, Server, Watch, bare_home, chromium, scenes_album, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
-
-PICTURES = 48
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,33 +24,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-def scenes_album(folder: Path, *, n: int = PICTURES, seed: int = 5) -> Path:
-    """An indexed album of the drawn world: n pictures whose every fact is known, with one caption each."""
-    from whichpic import Album
-    from whichpic.simulate.scenes import write_album
-
-    write_album(folder, n, seed, side=160)
-    path = folder / "pictures.jsonl"
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    lines = [json.dumps({**row, "captions": row["captions"][:1]}, ensure_ascii=False) for row in rows]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    with Album.open(folder, encoder="toy") as album:
-        album.index()
-    return folder
-
-
 @pytest.fixture(scope="package")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home without weights, so that a machine that has some measures the same."""
-    from whichpic.settings import settings
-
-    place = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WHICHPIC_HOME", str(place))
-        patch.setenv("WHICHPIC_OFFLINE", "1")
-        settings.cache_clear()
+    with bare_home(tmp_path_factory.mktemp("home")) as place:
         yield place
-    settings.cache_clear()
 
 
 @pytest.fixture(scope="package")

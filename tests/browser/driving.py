@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -18,11 +19,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import pytest
+
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
 PATIENCE = 10_000
 """Milliseconds that a test waits for what must come."""
+PICTURES = 48
+
+
+def scenes_album(folder: Path, *, n: int = PICTURES, seed: int = 5) -> Path:
+    """An indexed album of the drawn world: n pictures whose every fact is known, with one caption each."""
+    from whichpic import Album
+    from whichpic.simulate.scenes import write_album
+
+    write_album(folder, n, seed, side=160)
+    path = folder / "pictures.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [json.dumps({**row, "captions": row["captions"][:1]}, ensure_ascii=False) for row in rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with Album.open(folder, encoder="toy") as album:
+        album.index()
+    return folder
 
 
 @dataclass
@@ -46,6 +65,19 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextmanager
+def bare_home(place: Path) -> Iterator[Path]:
+    """A home without weights, for this process and those that it starts: a machine that has some measures the same."""
+    from whichpic.settings import settings
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WHICHPIC_HOME", str(place))
+        patch.setenv("WHICHPIC_OFFLINE", "1")
+        settings.cache_clear()
+        yield place
+    settings.cache_clear()
 
 
 _UNTIL_SERVE = """

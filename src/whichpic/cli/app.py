@@ -16,6 +16,7 @@ from whichpic.cli import (
     find,
     fit,
     index,
+    mcp,
     models,
     prompts,
     report,
@@ -63,6 +64,7 @@ app.command("simulate")(simulate.simulate)
 app.command("fit")(fit.fit)
 app.command("score")(score.score)
 app.command("report")(report.report)
+app.command("mcp")(mcp.mcp)
 
 
 def _version(value: bool) -> None:
