@@ -1,6 +1,6 @@
 """The models that pictures are talked about with: opened when first needed, every reply a stream. Called by pages, api_ask.
 
-writing = site.chats.write("ollama-qwen2-5vl", messages, Decoding())
+writing = site.chats.write("ollama-qwen2-5vl", lambda: messages, Decoding())
 async for part in writing: ...        # Loading, Token, ..., and at the end Done or Failed
 writing.stop()                        # from any thread: ends the request to the model at once
 """
@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from whichpic.errors import ChatError, WhichpicError
 
 if TYPE_CHECKING:
     from whichpic.chat.base import Chat, Decoding, Message
+    from whichpic.web.chat_log import Given
     from whichpic.web.desk import Desk
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Token:
 class Done:
     """The reply is there. finish: "stop", "length" (cut at the most tokens) or "stopped" (by the user)."""
 
-    finish: str
+    finish: Literal["stop", "length", "stopped"]
     seconds: float
     tokens: int
 
@@ -108,10 +109,10 @@ class Model:
 class Chats:
     """The models of a site, by the names of `open_chat`. options go to `open_chat`; opened: chats that there are already."""
 
-    def __init__(
-        self, names: Sequence[str], desk: Desk, *, opened: Sequence[Chat | None] = (), **options: Any
-    ) -> None:
+    def __init__(self, names: Sequence[str], desk: Desk, *, opened: Sequence[Chat | None] = (), **options: Any) -> None:
         self.models: dict[str, Model] = {}
+        self.inboxes: dict[str, Callable[[Given], None]] = {}
+        """What takes the pictures that are handed in to a page, by the page's own secret name."""
         self._desk, self._options = desk, options
         self._free = threading.Semaphore(AT_ONCE)
         for number, wanted in enumerate(dict.fromkeys(names)):
@@ -131,8 +132,11 @@ class Chats:
             raise ChatError("asked wrongly", f"there is no model '{id[:80]}'; there are: {', '.join(self.models)}")
         return self.models[id] if id else next(iter(self.models.values()))
 
-    def write(self, id: str, messages: Sequence[Message], decoding: Decoding) -> Writing:
-        """Begin a reply. Called in an event loop. Raises ChatError for a model that there is not, or too many replies."""
+    def write(self, id: str, messages: Callable[[], Sequence[Message]], decoding: Decoding) -> Writing:
+        """Begin a reply; messages are made in its thread, since reading pictures takes a while. Called in an event loop.
+
+        Raises ChatError for a model that there is not, and where too many replies are being written.
+        """
         model = self[id]
         if not self._free.acquire(blocking=False):
             raise ChatError("rate limit", f"{AT_ONCE} replies are being written already; try again in a moment")
@@ -245,11 +249,15 @@ def _opened(wanted: str, options: dict[str, Any]) -> Chat:
 
 
 def _written(
-    writing: Writing, model: Model, options: dict[str, Any], messages: Sequence[Message], decoding: Decoding
+    writing: Writing,
+    model: Model,
+    options: dict[str, Any],
+    made: Callable[[], Sequence[Message]],
+    decoding: Decoding,
 ) -> None:
     """One reply, in a thread that may wait. Whatever goes wrong is its last part."""
     try:
-        chat = model.open(**options)
+        chat, messages = model.open(**options), made()
         if not model.local:
             writing.put(_drawn(writing, chat, messages, decoding, PATIENCE, counted=False))
             return
@@ -298,15 +306,15 @@ def _drawn(
     if decoding.beams > 1:
         reply = chat.complete(messages, decoding=decoding, deadline=seconds)[0]
         writing.put(Token(reply.text))
-        return Done(reply.finish, writing.seconds, reply.tokens_out)
+        return Done("length" if reply.finish == "length" else "stop", writing.seconds, reply.tokens_out)
     before, said = chat.usage.tokens_out, 0
     pieces = chat.stream(messages, decoding=decoding, deadline=seconds)
     for piece in writing.follow(pieces):
         said += 1
         writing.put(Token(piece))
     tokens = int(getattr(pieces, "tokens_out", 0)) or (chat.usage.tokens_out - before if counted else 0) or said
-    cut = "length" if tokens >= decoding.max_tokens else "stop"
-    return Done(str(getattr(pieces, "finish", "")) or cut, writing.seconds, tokens)
+    told = getattr(pieces, "finish", "") or ("length" if tokens >= decoding.max_tokens else "stop")
+    return Done("length" if told == "length" else "stop", writing.seconds, tokens)
 
 
 def _free_id(name: str, taken: dict[str, Model]) -> str:
