@@ -101,6 +101,17 @@ def decode(source: str | os.PathLike[str] | bytes, *, side: int = 640, max_pixel
         raise DecodeError(_damaged(error)) from error
 
 
+def stated_size(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels as the picture itself states them, before any pixel is made. Raises DecodeError."""
+    try:
+        with quiet(), _open(data) as opened:
+            return opened.size
+    except DecodeError:
+        raise
+    except Exception as error:  # as in `decode`
+        raise DecodeError(_damaged(error)) from error
+
+
 def decoder_id() -> str:
     """Changes whenever a file that was refused might now be read: skipped files are then tried again."""
     import PIL

@@ -192,7 +192,8 @@ class Store:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 fresh = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
                 try:
-                    image.save(fresh, "JPEG", quality=85)
+                    # Pillow copies a comment of the original unless it is given another.
+                    image.save(fresh, "JPEG", quality=85, comment=b"")
                     fresh.replace(path)
                 finally:
                     fresh.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
 from whichpic.dialogue import Session, Term
+from whichpic.dialogue.events import to_json
 from whichpic.errors import SessionError, WhichpicError
 from whichpic.web.desk import Desk
 from whichpic.web.views import (
@@ -29,11 +30,13 @@ from whichpic.web.views import (
     Mark,
     Narrow,
     NothingFits,
+    ReasonView,
     Restate,
     Say,
     State,
     TakeBack,
     question_id,
+    reason_views,
     state_of,
 )
 
@@ -128,6 +131,27 @@ class Talk:
         else:
             self._desk.beside(work)
 
+    def why(self, picture: str) -> list[ReasonView]:
+        """Why a picture is where it is, event by event. Raises SessionError for one that the list does not know yet."""
+        with self._lock:
+            return reason_views(self.session, picture)
+
+    def records(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Header and records, as the session's file has them."""
+        with self._lock:
+            return self.session._header(), [to_json(record) for record in self.session.records]
+
+    def hurry(self, why: str) -> State:
+        """Wait for no model any more in this turn: the question is made without one. `trouble` says why."""
+        with self._lock:
+            if not self._asking:
+                return self.state
+            self._done += 1  # what is being thought comes too late now
+            self.session.hurry(why)
+            state = self._renewed()
+        self.ask()
+        return state
+
     def watch(self, changed: Watcher) -> Callable[[], None]:
         """Call `changed`, from any thread, with every new state; gives back what ends it."""
         with self._lock:
@@ -151,6 +175,7 @@ class Talk:
             if not self._newest():
                 return
             self._done += 1
+            self._asking = False  # what is being thought is of the list before; a question that is out still stands
             state = self._renewed()
         self._tell(state)
 
