@@ -5,24 +5,34 @@ site = Site(shelf, talks, desk, ...); uvicorn serves build(site).
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from whichpic import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from fastapi import FastAPI
 
+    from whichpic.chat.base import Chat
     from whichpic.web.chats import Chats
     from whichpic.web.desk import Desk
-    from whichpic.web.shelf import Shelf
+    from whichpic.web.guard import Guard, Rules
+    from whichpic.web.shelf import Shelf, Shelved
     from whichpic.web.talks import Talks
 
 STATIC = Path(__file__).parent / "static"
+_ROUTERS = ("api", "api_ask")
+_PAGES = ("conversation", "home", "history", "chat", "reports", "replay")
+RECONNECT = 30.0
+"""Seconds that a page which lost its connection is waited for."""
 
 
 @dataclass
@@ -37,26 +47,88 @@ class Site:
     reports: Sequence[Path] = ()
     """Folders with reports and dialogues."""
     version: str = field(default=__version__)
+    opened: Sequence[Chat | None] = ()
+    """Those of the models that are open already, in their order."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What `open_chat` is given for the others."""
 
     @cached_property
     def chats(self) -> Chats:
-        """The models of the site, shared by the page that talks about pictures and the API."""
+        """The models, ready to be talked to."""
         from whichpic.web.chats import Chats
 
-        return Chats(self.models, self.desk)
+        return Chats(self.models, self.desk, opened=self.opened, **self.options)
+
+    def close(self) -> None:
+        """End what is under way, and let go of models and albums."""
+        from whichpic.chat.base import cancel
+
+        chats = [model.chat for model in self.chats.models.values()]
+        for chat in [*chats, self.talks.options.get("chat")]:
+            if chat is not None:
+                cancel(chat)
+        self.desk.close()
+        self.shelf.close()
 
 
-def build(site: Site) -> FastAPI:
-    """The application. NiceGUI keeps one set of pages per process: so does this."""
+def build(site: Site, *, rules: Rules | None = None) -> Guard:
+    """The application behind its guard. NiceGUI keeps one set of pages per process: so does this."""
+    # NiceGUI keeps what it stores in the current folder, and looks there when it is imported; we store nothing with it.
+    os.environ.setdefault("NICEGUI_STORAGE_PATH", os.devnull)
     from fastapi import FastAPI
     from fastapi.staticfiles import StaticFiles
     from nicegui import ui
 
-    from whichpic.web.pages import conversation
+    from whichpic.web import faults
+    from whichpic.web.guard import Guard
+    from whichpic.web.headers import bless_template
 
-    app = FastAPI(title="whichpic", version=__version__)
+    app = FastAPI(title="whichpic", version=__version__, docs_url=None, redoc_url=None, lifespan=_life(site))
     app.state.site = site
+    for name in _ROUTERS:
+        _with(f"whichpic.web.{name}", lambda part: app.include_router(part.router(site)))
     app.mount("/static", StaticFiles(directory=STATIC), "static")
-    conversation.pages(site)
-    ui.run_with(app, title="whichpic", tailwind=False, show_welcome_message=False, reconnect_timeout=30.0)
-    return app
+    for name in _PAGES:
+        _with(f"whichpic.web.pages.{name}", lambda part: part.pages(site))
+    faults.handlers(app)
+    icon = STATIC / "icon.svg"
+    ui.run_with(app, title="whichpic", tailwind=False, show_welcome_message=False, reconnect_timeout=RECONNECT,
+                binding_refresh_interval=None, favicon=icon if icon.is_file() else None)  # fmt: skip
+    bless_template()
+    return Guard(app, rules)
+
+
+def _with(name: str, use: Callable[[Any], None]) -> None:
+    """For the while in which parts of the site are being written: what cannot be used is said, and left out."""
+    import logging
+
+    try:
+        use(import_module(name))
+    except Exception as error:
+        logging.getLogger(__name__).warning("left out: %s (%s: %s)", name, type(error).__name__, error)
+
+
+def _life(site: Site) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """While the server runs, sessions that somebody looks at go on over what their album holds now."""
+    from contextlib import asynccontextmanager
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> Any:
+        ends = [shelved.watch(_growing(site, shelved)) for shelved in site.shelf]
+        yield
+        for end in ends:
+            end()
+
+    return life
+
+
+def _growing(site: Site, shelved: Shelved) -> Callable[[], None]:
+    seen = shelved.revision
+
+    def changed() -> None:
+        nonlocal seen
+        if shelved.revision != seen:
+            seen = shelved.revision
+            site.talks.grown(shelved.name)
+
+    return changed

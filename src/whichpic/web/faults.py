@@ -1,0 +1,113 @@
+"""Pages that say what went wrong, in the visitor's language, without a script; JSON for programs. Called by app, guard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from whichpic.web.headers import OWN
+from whichpic.web.texts import HTML_LANGUAGE, language_of, say, texts
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
+    from starlette.responses import Response
+
+    from whichpic.web.texts import Language
+
+
+def language_of_headers(headers: Mapping[str, str]) -> Language:
+    """The language of a visitor who asked for no page in particular: the cookie, else what the browser prefers."""
+    cookies = dict(part.strip().partition("=")[::2] for part in headers.get("cookie", "").split(";"))
+    return language_of(None, cookies.get("lang"), headers.get("accept-language", ""))
+
+
+def page(status: int, language: Language, line: str = "") -> str:
+    """A page for a status. `line` says more, in English; it is text and never markup."""
+    known = texts(language)
+    key = str(status) if f"fault.{status}.title" in known else "other"
+    title, text = say(f"fault.{key}.title", language), say(f"fault.{key}.text", language)
+    form = ""
+    if status == 401:
+        form = (
+            f'<form method="get" action="/"><label for="token">{escape(say("fault.token", language))}</label> '
+            '<input id="token" name="token" type="password" autocomplete="current-password" required> '
+            f"<button>{escape(say('fault.enter', language))}</button></form>"
+        )
+    detail = f"<p><small>{escape(line)}</small></p>" if line and status not in (401, 404) else ""
+    home = "" if status == 401 else f'<p><a href="/">{escape(say("fault.home", language))}</a></p>'
+    return (
+        f'<!doctype html>\n<html lang="{HTML_LANGUAGE[language]}">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)} · whichpic</title>\n"
+        "<style>:root{color-scheme:light dark}body{font:1.0625rem/1.6 system-ui,sans-serif;max-width:34rem;"
+        "margin:12vh auto;padding:0 1.25rem}h1{font-size:1.5rem}input,button{font:inherit;padding:.35rem .6rem;"
+        "margin:.25rem 0}</style>\n</head>\n<body>\n"
+        f"<main>\n<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>\n{form}{detail}{home}</main>\n</body>\n</html>\n"
+    )
+
+
+def handlers(app: FastAPI) -> None:
+    """Have an application, and NiceGUI's inside it, say what goes wrong in our words."""
+    import nicegui
+    from fastapi.exceptions import RequestValidationError
+    from starlette.exceptions import HTTPException
+
+    from whichpic.errors import WhichpicError
+
+    async def http(request: Request, error: Exception) -> Response:
+        status = getattr(error, "status_code", 404)
+        if status == 404 and (allowed := _allowed(app, request)):
+            return said(request, 405, f"use {', '.join(allowed)} here", {"Allow": ", ".join(allowed)})
+        return said(request, status, str(getattr(error, "detail", "")), dict(getattr(error, "headers", None) or {}))
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        return said(request, 422, one_line(getattr(error, "errors", list)()))
+
+    async def known(request: Request, error: Exception) -> Response:
+        return said(request, 400, " ".join(str(error).split()))
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        return said(request, 500, "that went wrong here; it was written down")
+
+    for each in (app, nicegui.app):
+        each.add_exception_handler(HTTPException, http)
+        each.add_exception_handler(404, http)
+        each.add_exception_handler(RequestValidationError, invalid)
+        each.add_exception_handler(WhichpicError, known)
+        each.add_exception_handler(Exception, unknown)
+
+
+def said(request: Request, status: int, line: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A fault as a response: JSON below /api, a page elsewhere."""
+    from starlette.responses import HTMLResponse, JSONResponse, Response
+
+    if status in (204, 304):
+        return Response(status_code=status, headers=headers)
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"detail": line}, status, headers)
+    language = language_of_headers(request.headers)
+    return HTMLResponse(page(status, language, line), status, {**(headers or {}), "Content-Security-Policy": OWN})
+
+
+def one_line(errors: Any) -> str:
+    """What is wrong with a request, in one line: where, and what was expected."""
+    found = []
+    for each in list(errors)[:3]:
+        where = ".".join(str(part) for part in each.get("loc", ())[1:])
+        found.append(f"{where[:80]}: {each.get('msg', 'not as expected')}" if where else str(each.get("msg", "")))
+    return "; ".join(dict.fromkeys(" ".join(each.split()) for each in found)) or "not as expected"
+
+
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """The methods that an address of the API has, where it has none of this name."""
+    from starlette.routing import Match
+
+    if not request.url.path.startswith("/api/"):
+        return []
+    scope = {**request.scope, "root_path": "", "app_root_path": ""}
+    found: set[str] = set()
+    for route in app.routes:
+        if route.matches(scope)[0] is Match.PARTIAL:
+            found.update(getattr(route, "methods", None) or ())
+    return sorted(found)

@@ -1,0 +1,96 @@
+"""How much one visitor may ask for: requests by the second, sessions by the minute, bytes of a body. Called by guard."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+MB = 1 << 20
+MOST_ADDRESSES = 4096
+"""Visitors that are remembered at once; the one who was seen longest ago is forgotten first."""
+_BEGINS = re.compile(r"/api/v1/albums/[^/]+/sessions(/[^/]+/branch)?/?")
+"""A request (POST) that begins a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """So many a second, and so many at once."""
+
+    per_second: float
+    burst: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is allowed; `near` is this machine, where a script may well be many visitors in one."""
+
+    requests: Pace = Pace(50, 400)
+    sessions: Pace = Pace(30 / 60, 30)
+    requests_near: Pace = Pace(400, 2000)
+    sessions_near: Pace = Pace(600 / 60, 600)
+    body: int = MB
+    upload: int = 21 * MB
+    """Of a body that is a picture or a form: one picture of 20 MB and what is around it."""
+
+
+def begins_session(method: str, path: str) -> bool:
+    """Whether a request begins a session."""
+    return method == "POST" and _BEGINS.fullmatch(path) is not None
+
+
+def is_upload(content_type: str) -> bool:
+    """Whether a body may be as large as a picture."""
+    return content_type.strip().lower().startswith(("multipart/form-data", "image/", "application/octet-stream"))
+
+
+def is_near(address: str) -> bool:
+    """Whether a visitor is on this machine; one without an IP address is in this process, or comes by a Unix socket."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return True
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_loopback
+
+
+def visitor(scope: Any) -> str:
+    """Whom a request is counted for: an IPv4 address, or the /64 network of an IPv6 one, since that is what a home has."""
+    client = scope.get("client")
+    address = str(client[0]) if client else ""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, 64), strict=False)) if not found.is_loopback else str(found)
+    return str(found)
+
+
+class Buckets:
+    """A bucket of tokens for each visitor, filled at a pace. In one event loop; memory is bounded."""
+
+    def __init__(self, *, most: int = MOST_ADDRESSES, clock: Callable[[], float] = time.monotonic) -> None:
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._most = most
+        self._clock = clock
+
+    def take(self, who: str, pace: Pace) -> float:
+        """Take one: 0 where there was one, else the seconds until there will be, and nothing is taken."""
+        now = self._clock()
+        left, at = self._left.pop(who, (pace.burst, now))
+        left = min(pace.burst, left + (now - at) * pace.per_second)
+        wait = 0.0 if left >= 1 else (1 - left) / pace.per_second
+        self._left[who] = (left - 1 if not wait else left, now)
+        if len(self._left) > self._most:
+            self._left.popitem(last=False)
+        return wait
+
+    def __len__(self) -> int:
+        return len(self._left)
