@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def draw(page: Page) -> None:
     """The chips, where the page is drawn now; they come when the album has been looked through, and the page does not wait."""
-    place = el("div", cls="begin", aria_busy="true")
+    place = el("div", cls="album-words stack", aria_busy="true")
     client = ui.context.client
 
     async def fill() -> None:

@@ -30,11 +30,11 @@ class Growing:
         self._due = False
         self._drawn = 0.0
         self._last: tuple[object, ...] = ()
-        self._box = el("section", cls="growing", aria_label=page.say("grow.label"), hidden=True)
+        self._box = el("section", cls="banner growing", aria_label=page.say("grow.label"), hidden=True)
         with self._box:
             self._text = el("p", cls="growing-text")
-            self._bar = el("progress", max=1, aria_label=page.say("grow.label"))
-            self._buttons = el("div", cls="growing-buttons")
+            self._bar = el("progress", cls="progress", max=1, aria_label=page.say("grow.label"))
+            self._buttons = el("div", cls="line")
             self._skips = el("details", hidden=True)
         self._said = said()
         end = page.album.watch(self._moved)

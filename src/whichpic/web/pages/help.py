@@ -28,18 +28,14 @@ class Help:
 
     def __init__(self, page: Page) -> None:
         say = page.say
-        with dialog(NAME, say("help.title"), close=say("help.close"), cls="help"):
+        with dialog(NAME, say("help.title"), close=say("help.close"), cls="sheet"):
             for part in ("help.how", "help.why"):
                 el("p", say(part))
             heading(3, say("help.keys"))
-            with el("table", cls="keys"):
-                with el("thead"), el("tr"):
-                    el("th", say("help.key"), scope="col")
-                    el("th", say("help.does"), scope="col")
-                with el("tbody"):
-                    for row in keys():
-                        _row(row["keys"], say(f"keys.{row['do']}"))
-            el("p", say("help.typing"), cls="soft")
+            with el("dl", cls="keys"):
+                for row in keys():
+                    _row(row["keys"], say(f"keys.{row['do']}"))
+            el("p", say("help.typing"), cls="soft small")
 
     def open(self) -> None:
         """Show the sheet."""
@@ -48,8 +44,7 @@ class Help:
 
 def _row(names: list[str], does: str) -> None:
     shown = [f"{names[0]} – {names[-1]}"] if len(names) > 4 else names
-    with el("tr"):
-        with el("td"):
-            for name in shown:
-                el("kbd", name)
-        el("td", does)
+    with el("dt"):
+        for name in shown:
+            el("kbd", name)
+    el("dd", does)
