@@ -119,7 +119,7 @@ def dialog(name: str, title: str, *, close: str, cls: str = "") -> Iterator[Text
     with el("dialog", cls=cls, id=name, aria_labelledby=f"{name}-title") as box:
         with el("form", method="dialog", cls="dialog-head"):
             heading(2, title, id=f"{name}-title")
-            button(icon="close", label=close, cls="quiet", type="submit", data_do="close")
+            button(icon="close", label=close, cls="quiet", type="submit", do="close")
         with el("div", cls="dialog-body"):
             yield box
 
