@@ -357,6 +357,22 @@ class Talks:
         """The sessions that were kept, newest first."""
         return [found for path in self.shelf[album].album.sessions()[:most] if (found := _kept(path)) is not None]
 
+    def remove(self, album: str, id: str) -> None:
+        """Delete a session for good. Raises AlbumError, SessionError: not there, open somewhere, or not to be deleted."""
+        shelved = self.shelf[album]
+        path = shelved.album.store.sessions / f"{id}.jsonl"
+        with self._lock:
+            held = self._open.get((album, id))
+            if held is not None and held.watched:
+                raise SessionError("this session is open in a page: close it there first")
+            if not _ID.fullmatch(id) or not path.is_file():
+                raise SessionError(f"{shelved.title} has no session '{id[:80]}'")
+            try:
+                path.unlink()
+            except OSError as error:
+                raise SessionError(f"the session cannot be deleted: {error.strerror or error}") from None
+            self._open.pop((album, id), None)
+
     def grown(self, album: str) -> None:
         """The album has: sessions that are watched go on over what it holds now."""
         with self._lock:
