@@ -22,6 +22,7 @@ from whichpic.cli import (
     report,
     scenes,
     score,
+    serve,
     simulate,
     talk,
     told,
@@ -64,6 +65,7 @@ app.command("simulate")(simulate.simulate)
 app.command("fit")(fit.fit)
 app.command("score")(score.score)
 app.command("report")(report.report)
+app.command("serve")(serve.serve)
 app.command("mcp")(mcp.mcp)
 
 

@@ -68,7 +68,10 @@ class Site:
             if chat is not None:
                 cancel(chat)
         self.desk.close()
-        self.shelf.close()
+        for shelved in self.shelf:
+            shelved.pause()
+        for shelved in self.shelf:
+            shelved.close(1.0)  # a batch that takes longer is done again by the next index
 
 
 def build(site: Site, *, rules: Rules | None = None) -> Guard:

@@ -57,7 +57,7 @@ def handlers(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
-        if status == 404 and (allowed := _allowed(app, request)):
+        if status in (404, 405) and (allowed := _allowed(app, request)):
             return said(request, 405, f"use {', '.join(allowed)} here", {"Allow": ", ".join(allowed)})
         return said(request, status, str(getattr(error, "detail", "")), dict(getattr(error, "headers", None) or {}))
 
@@ -101,13 +101,14 @@ def one_line(errors: Any) -> str:
 
 def _allowed(app: FastAPI, request: Request) -> list[str]:
     """The methods that an address of the API has, where it has none of this name."""
-    from starlette.routing import Match
+    from starlette.routing import Match, Mount
 
     if not request.url.path.startswith("/api/"):
         return []
-    scope = {**request.scope, "root_path": "", "app_root_path": ""}
-    found: set[str] = set()
-    for route in app.routes:
-        if route.matches(scope)[0] is Match.PARTIAL:
-            found.update(getattr(route, "methods", None) or ())
-    return sorted(found)
+    routes = [route for route in app.routes if not isinstance(route, Mount)]
+    plain = {"type": "http", "path": request.url.path, "root_path": "", "headers": []}
+    return [
+        method
+        for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+        if any(route.matches({**plain, "method": method})[0] is Match.FULL for route in routes)
+    ]

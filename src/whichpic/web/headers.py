@@ -45,7 +45,7 @@ def protected(headers: Iterable[Header], *, path: str, nonce: str) -> list[Heade
     """The headers of a response with ours. A policy or a Cache-Control that the response brings is kept; CORS is not."""
     kept = [(name.lower(), value) for name, value in headers]
     kept = [each for each in kept if not each[0].startswith(b"access-control-") and each[0] != b"server"]
-    there = {name: value for name, value in kept}
+    there = dict(kept)
     if b"content-security-policy" not in there:
         kept.append((b"content-security-policy", _policy(there, nonce).encode()))
     if b"cache-control" not in there:
