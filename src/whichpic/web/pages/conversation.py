@@ -61,7 +61,7 @@ async def _page(request: Request, site: Site, album: str, session: str) -> None:
         with frame(request, site, title="", here="find") as say:
             _gone(say, str(error), "/")
         return
-    with frame(request, site, title=shelved.title, here="find", cls="conversation") as say:
+    with frame(request, site, title=shelved.title, here="find", cls="conversation", helps=True) as say:
         page = Page(site, say, shelved)
         try:
             if session and shelved.ready:

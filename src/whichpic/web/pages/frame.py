@@ -115,7 +115,7 @@ def _controls(say: Say, helps: bool) -> None:
     other: Language = "en" if say.language == "zh" else "zh"
     with el("div", cls="controls"):
         if helps:
-            button(icon="help", label=say("nav.help"), cls="quiet", do="help")
+            button(icon="help", label=say("nav.help"), cls="quiet", do="help", data_opens="help-sheet")
         with button(cls="quiet theme", do="theme"):
             el("span", say("theme.label"), cls="unseen")
             for name in ("auto", "light", "dark"):

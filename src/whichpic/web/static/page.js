@@ -104,12 +104,27 @@
     return press(row.do);
   }
 
+  /* what a key does while a dialog is open: with the picture in it, or the picture of that number */
+  function within(row, key, dialog) {
+    if (row.do === "move") return (key === "ArrowLeft" && press("previous", dialog)) || (key === "ArrowRight" && press("next", dialog));
+    if (row.do === "option") {
+      const each = all("[data-do=closest]", dialog)[Number(key) - 1];
+      each?.click();
+      return Boolean(each);
+    }
+    return (row.on === "tile" || row.do === "side-by-side") && press(row.do, dialog);
+  }
+
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing || event.altKey) return;
     const control = event.ctrlKey || event.metaKey;
     const row = bound.get(control ? `Ctrl+${event.key.toUpperCase()}` : event.key);
     if (!row) return;
-    if ($("dialog[open]")) return; // a dialog has keys of its own
+    const over = $("dialog[open]");
+    if (over) {
+      if (!control && !typing(event.target) && within(row, event.key, over)) event.preventDefault();
+      return;
+    }
     if (typing(event.target)) {
       const down = event.key === "ArrowDown" && event.target.tagName === "INPUT";
       if (!(control || event.key === "Escape" || down)) return;
