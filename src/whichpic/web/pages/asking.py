@@ -47,20 +47,19 @@ class Asking:
                 el("p", trouble, cls="trouble models", role="status")
 
     def _thinking(self) -> None:
-        with el("p", cls="thinking"):
-            el("span", self.page.say("talk.thinking"))
+        with el("p", cls="line thinking"):
+            with el("span", cls="waiting", aria_hidden="true"):
+                el("i")
+            el("span", self.page.say("talk.thinking"), cls="soft")
             button(self.page.say("talk.stop"), on_click=self._stop, do="stop", cls="quiet")
 
     def _question(self, asked: views.QuestionView) -> None:
         say = self.page.say
         heading(2, asked.text, cls="question-text", id="asked")
-        pictures = any(option.picture for option in asked.options)
-        with el("ul", cls="options pictures" if pictures else "options chips", aria_labelledby="asked"):
+        with el("div", cls="options", role="group", aria_labelledby="asked"):
             for place, option in enumerate(asked.options):
-                with el("li"):
-                    self._option(place, option)
-            with el("li"):
-                button(say("talk.unsure"), on_click=lambda: self._answer(None), do="unsure", cls="chip unsure")
+                self._option(place, option)
+            button(say("talk.unsure"), on_click=lambda: self._answer(None), do="unsure", cls="chip unsure")
         form = el("form", cls="in-words", autocomplete="off").on("submit", self._worded, js_handler=SUBMITTED)
         with form:
             el("label", say("talk.words"), for_="words", cls="unseen")
@@ -68,7 +67,7 @@ class Asking:
                placeholder=say("talk.words.hint"))  # fmt: skip
             button(say("talk.words.send"), type="submit", cls="quiet", do="words")
         if self._others:
-            with el("p", cls="others"):
+            with el("div", cls="line others"):
                 for other in self._others:
                     button(say("talk.or", question=other.text), on_click=lambda it=other: self._instead(it),
                            cls="quiet other", do="other")  # fmt: skip
@@ -76,9 +75,9 @@ class Asking:
     def _option(self, place: int, option: views.OptionView) -> None:
         pressed = {"on_click": lambda: self._answer(place), "do": "option", "data_key": str(place)}
         if option.picture is None:
-            button(option.text, cls="chip option", **pressed)
+            button(option.text, cls="chip", **pressed)
             return
-        with button(cls="option picture", **pressed):
+        with button(cls="option-picture", **pressed):
             small(self.page, option.picture, cls="pick")
 
     async def _answer(self, option: int | None) -> None:

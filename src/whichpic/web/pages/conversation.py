@@ -21,7 +21,7 @@ from whichpic.web.pages.frame import frame
 from whichpic.web.pages.grid import Grid, seen
 from whichpic.web.pages.panels import Panels
 from whichpic.web.pages.query import Box, Query
-from whichpic.web.pages.timeline import Timeline
+from whichpic.web.pages.timeline import Found, Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +157,6 @@ class Page:
         """Say what went wrong, in one line; without a text, that nothing does."""
         if text != self._trouble.text:
             self._trouble.set_text(text[:400])
-            self._trouble.classes(remove="empty") if text else self._trouble.classes("empty")
 
     def announce(self, text: str) -> None:
         """Say something to those who hear the page."""
@@ -189,20 +188,22 @@ class Page:
             return
         say = self.say
         self.main.on("trouble", lambda event: self.trouble(str(event.args)), js_handler="(e) => emit(e.detail)")
-        self._title = heading(1, say("talk.remember"), cls="remember")
-        self._trouble = said(False, cls="trouble empty")
         self._status = said(cls="unseen")
         self.panels = Panels(self)
         self.panels.growing()
-        with el("div", cls="talk"):
-            with el("div", cls="find"):
-                self.box = Box(self)
-                with el("div", cls="begin") as self._begin:
-                    if self.talk is None:
-                        await self.panels.begin()
+        with el("div", cls="work"):
+            with el("div", cls="stack"):
+                with el("div", cls="hero") as self._hero:
+                    self._title = heading(1, say("talk.remember"))
+                    self.box = Box(self)
+                    self._trouble = said(False, cls="trouble")
+                    with el("div") as self._begin:
+                        if self.talk is None:
+                            await self.panels.begin()
                 self.query = Query(self)
                 self.asking = Asking(self)
                 self.panels.filters()
+                self.found = Found(self)
                 self.grid = Grid(self)
             self.timeline = Timeline(self)
         self.panels.dialogs()
@@ -215,7 +216,7 @@ class Page:
         heading(1, self.say("talk.finding", title=self.album.title))
         with el("p", role="status"):
             el("span", self.say("talk.waiting"))
-        self._trouble = said(False, cls="trouble empty")
+        self._trouble = said(False, cls="trouble")
         Panels(self).growing()
 
         def changed() -> None:
@@ -257,7 +258,7 @@ class Page:
         with self.client:
             self._settle(before, state)
             self._tell(state)
-            for part in (self.box, self.query, self.asking, self.grid, self.timeline):
+            for part in (self.box, self.query, self.asking, self.grid, self.found, self.timeline):
                 part.draw(state)
             for changed in self._listeners:
                 changed(state)
@@ -273,12 +274,13 @@ class Page:
         begun = bool(state.turns)
         if before is None or begun != bool(before.turns):
             self.main.classes(add="begun" if begun else "", remove="" if begun else "begun")
+            self._hero.classes(add="asking" if begun else "hero", remove="hero" if begun else "asking")
             self._title.classes(add="unseen" if begun else "", remove="" if begun else "unseen")
             self._title.set_text(self.say("talk.finding" if begun else "talk.remember", title=self.album.title))
             seen(self._begin, not begun)
         if before is None or before.chosen != state.chosen:
             found = state.chosen is not None
-            self.main.classes(add="found" if found else "", remove="" if found else "found")
+            self.main.classes(add="ended" if found else "", remove="" if found else "ended")
         if before is None and begun:
             self.main.props["data-session"] = state.id
             self.main.update()

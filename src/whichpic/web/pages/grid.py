@@ -22,7 +22,7 @@ ROW = 190
 EAGER = 6
 """Pictures that are loaded at once; the others as they come into view."""
 MOST_COMPARED = 4
-ACTIONS = (("more", "+"), ("less", "−"), ("this", "✓"), ("compare", "⇄"), ("why", "?"))
+ACTIONS = (("more", "plus"), ("less", "minus"), ("this", "check"), ("compare", "compare"), ("why", "why"))
 # One listener for the whole grid: six for each of 200 pictures would be most of what a page is sent.
 CLICKED = """(e) => {
     const pressed = e.target.closest('button[data-do]'), tile = e.target.closest('[data-picture]');
@@ -80,7 +80,7 @@ class Grid:
         say = page.say
         with el("section", cls="pictures", aria_label=say("talk.grid")) as self._all:
             heading(2, say("talk.grid"), cls="unseen")
-            with el("div", cls="comparing", role="group", aria_label=say("talk.compare")) as self._bar:
+            with el("div", cls="line comparing", role="group", aria_label=say("talk.compare")) as self._bar:
                 self._open = button(on_click=self._compare, do="side-by-side", cls="primary")
                 button(say("talk.compare.clear"), on_click=self._clear, cls="quiet")
             seen(self._bar, False)
@@ -172,7 +172,7 @@ class _Tile:
         ratio = ratio_of(picture)
         self._buttons: dict[str, TextElement] = {}
         with el("li", cls="tile", data_picture=picture.id, style=f"--ratio:{ratio:.3f}") as self.item:
-            with button(do="open", cls="tile-open"):
+            with button(do="open", cls="frame"):
                 if page.album.captions_only:
                     el("span", picture.alt or picture.name, cls="caption")
                 else:
@@ -184,12 +184,12 @@ class _Tile:
                         loading=None if eager else "lazy", width=round(320 * narrow), height=round(320 * narrow / ratio),
                     )  # fmt: skip
                 self._rank = el("span", cls="badge")
-                self._p = el("span", cls="p")
+                self._p = el("span", cls="tile-p")
                 self._alike = el("span", cls="alike")
             with el("div", cls="tile-actions"):
-                for do, sign in ACTIONS:
+                for do, icon in ACTIONS:
                     pressed = None if do in ("this", "why") else "false"
-                    self._buttons[do] = button(sign, do=do, label=say(f"talk.{do}"), aria_pressed=pressed)
+                    self._buttons[do] = button(icon=icon, do=do, label=say(f"talk.{do}"), aria_pressed=pressed)
         self._say = say
 
     def draw(self, listed: views.Listed, *, marks: tuple[set[str], set[str]], compared: bool) -> None:
@@ -207,6 +207,8 @@ class _Tile:
         held = self._buttons[do]
         if held.props.get("aria-pressed") != said:
             put(held, aria_pressed=said)
+            name = "picked" if do == "compare" else do
+            self.item.classes(add=name if pressed else "", remove="" if pressed else name)
 
 
 def _text(element: TextElement, text: str) -> None:

@@ -73,18 +73,18 @@ class Query:
             form = el("form", cls="looking", autocomplete="off")
             form.on("submit", self._restated, js_handler=SUBMITTED)
             with form:
-                el("label", say("talk.looking"), for_="query", cls="looking-for")
+                el("label", say("talk.looking"), for_="query", cls="eyebrow")
                 self._input = el(
                     "input", id="query", type="text", name="query", maxlength=views.LONGEST_TEXT,
                     aria_describedby="query-help",
                 )  # fmt: skip
                 el("span", say("talk.looking.label"), id="query-help", cls="unseen")
-                button(say("talk.looking.change"), type="submit", cls="quiet", do="restate")
-            self._chips = el("ul", cls="chips evidence")
-            with el("p", cls="fitting"):
-                self._fitting = el("span")
+                button(icon="edit", label=say("talk.looking.change"), type="submit", cls="quiet", do="restate")
+            self._chips = el("ul", cls="chips")
+            with el("div", cls="line fitting"):
+                self._fitting = el("span", cls="soft small")
                 self._nothing = button(say("talk.nothing"), on_click=self._none, do="nothing", cls="quiet")
-            self._none_fits = el("p", say("talk.nothing.fits"), cls="none-fits", role="status")
+            self._none_fits = el("p", say("talk.nothing.fits"), cls="banner warn", role="status")
         seen(self._all, False)
 
     def draw(self, state: views.State) -> None:
@@ -120,13 +120,13 @@ class Query:
             with el("li"), el("span", cls="chip on filter"):
                 el("span", condition)
                 button(
-                    "×", label=self.page.say("talk.filter.remove", condition=condition), cls="remove",
+                    icon="close", label=self.page.say("talk.filter.remove", condition=condition), cls="remove",
                     on_click=lambda at=place: self._lift(at), data_key=condition, do="unfilter",
                 )  # fmt: skip
 
     def _answer(self, turn: views.TurnView) -> None:
         with el("li"), el("span", cls="chip on answer"):
-            el("span", turn.asked, cls="asked")
+            el("span", turn.asked, cls="soft small")
             el("b", turn.what) if turn.what else None
             for picture in turn.more:
                 small(self.page, picture)

@@ -25,47 +25,46 @@ class Timeline:
         self._drawn: object = None
         say = page.say
         root = f"/album/{quote(page.album.name, safe='')}"
-        self.found = Found(page)
-        with el("aside", cls="side", aria_label=say("talk.timeline")) as self._all:
-            with el("details", cls="fold", open=True, data_fold="phone"):
+        with el("aside", cls="side", aria_label=say("talk.timeline")):
+            with el("details", cls="fold", open=True, data_fold="phone") as self._fold:
                 with el("summary"):
                     heading(2, say("talk.timeline"))
                 self._turns = el("ol", cls="timeline")
-                with el("p", cls="side-actions"):
-                    self._undo = button(say("talk.undo"), on_click=self._take_back, do="undo", icon="undo")
-                    self._export = el("details", cls="menu")
-                    with self._export:
+                with el("div", cls="line"):
+                    button(say("talk.undo"), on_click=self._take_back, do="undo", icon="undo")
+                    with el("details", cls="menu"):
                         el("summary", say("talk.export"))
-                        self._links = el("span", cls="menu-items")
-            with el("p", cls="side-links"):
+                        self._links = el("ul")
+            seen(self._fold, False)
+            with el("p", cls="line small"):
                 link(say("talk.new"), root, data_do="new")
                 link(say("talk.earlier"), f"{root}/sessions")
 
     def draw(self, state: views.State) -> None:
         """The turns of a State."""
-        self.found.draw(state)
         if self._drawn == state.turns:
             return
         begun = bool(state.turns)
         if not self._links.default_slot.children and begun:
             with self._links:
-                exports(self.page, state)
-        seen(self._undo, begun)
-        seen(self._export, begun)
+                for name in ("json", "html"):
+                    with el("li"):
+                        export(self.page, state, name)
+        seen(self._fold, begun)
         self._drawn = state.turns
         self._turns.clear()
         with self._turns:
             for turn in state.turns:
-                with el("li", cls=f"turn {turn.kind}"):
+                with el("li", cls="turn now" if turn is state.turns[-1] else "turn"):
                     self._turn(turn, last=turn is state.turns[-1])
 
     def _turn(self, turn: views.TurnView, *, last: bool) -> None:
         say = self.page.say
         if turn.asked:
-            el("p", turn.asked, cls="asked")
+            el("p", turn.asked, cls="turn-asked")
         words = told(self.page, turn)
         if words:
-            el("p", words, cls="what")
+            el("p", words, cls="turn-what")
         for name, pictures in (("more", turn.more), ("less", turn.less)):
             if pictures and len(pictures) <= FEW:
                 with el("p", cls=f"thumbs {name}"):
@@ -116,22 +115,23 @@ class Found:
                 else:
                     el("img", src=image(page.album.name, chosen.id), alt=chosen.alt or chosen.name,
                        style=f"aspect-ratio: {ratio_of(chosen):.3f}", data_do="open")  # fmt: skip
-                el("figcaption", chosen.name)
-            with el("p", cls="found-actions"):
-                button(say("talk.found.copy"), do="copy", data_copy=chosen.name, data_copied=say("talk.found.copied"))
-                button(say("talk.found.undo"), on_click=self._take_back)
+                el("figcaption", chosen.name, cls="soft small")
+            with el("div", cls="line"):
+                button(say("talk.found.copy"), icon="copy", do="copy", data_copy=chosen.name, data_copied=say("talk.found.copied"))
+                button(say("talk.found.undo"), icon="undo", on_click=self._take_back, do="undo")
                 link(say("talk.new"), f"/album/{quote(page.album.name, safe='')}", cls="button")
-                exports(page, state)
+                for name in ("json", "html"):
+                    export(page, state, name, cls="button quiet")
 
     async def _take_back(self) -> None:
         await self.page.do(views.TakeBack())
 
 
-def exports(page: Page, state: views.State) -> None:
-    """Links to the whole session in a file."""
+def export(page: Page, state: views.State, name: str, *, cls: str = "") -> None:
+    """A link to the whole session in a file: "json" or "html"."""
     root = f"/api/v1/albums/{quote(page.album.name, safe='')}/sessions/{quote(state.id, safe='')}"
-    link(page.say("talk.export.json"), f"{root}/export.json", download=f"{state.id}.json")
-    link(page.say("talk.export.html"), f"{root}/export.html?lang={page.say.language}", download=f"{state.id}.html")
+    wish = f"?lang={page.say.language}" if name == "html" else ""
+    link(page.say(f"talk.export.{name}"), f"{root}/export.{name}{wish}", download=f"{state.id}.{name}", cls=cls)
 
 
 def told(page: Page, turn: views.TurnView) -> str:

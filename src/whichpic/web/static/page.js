@@ -207,7 +207,7 @@
     all("details[data-fold=phone]").forEach((each) => {
       if (folded.has(each)) return;
       folded.add(each);
-      if (matchMedia("(max-width: 760px)").matches) each.open = false;
+      if (matchMedia("(max-width: 64rem)").matches) each.open = false;
     });
   }
 
