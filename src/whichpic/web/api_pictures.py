@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import anyio
 from fastapi import APIRouter, Header, HTTPException, Path, Query, Response
+from pydantic import BeforeValidator
 
 from whichpic.errors import AlbumError, DecodeError
 from whichpic.web.api_albums import AlbumName
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from whichpic.web.shelf import Shelved
 
 PictureName = Annotated[str, Path(max_length=200, description="Id of a picture of the album.")]
-Side = Literal[160, 320, 640]
+# In an address everything is a text, and a literal number is not read from one.
+Side = Annotated[Literal[160, 320, 640], BeforeValidator(lambda side: int(side) if str(side).isdecimal() else side)]
 LARGEST = 2000
 AT_ONCE = 2
 """Pictures that are decoded at the same time: each takes a core, and a large one 150 MB."""
