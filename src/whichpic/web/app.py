@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 _ROUTERS = ("api", "api_ask")
-_PAGES = ("conversation", "home", "history", "chat", "reports", "replay")
+_PAGES = ("home", "history", "conversation", "chat", "reports")
 RECONNECT = 30.0
 """Seconds that a page which lost its connection is waited for."""
 
