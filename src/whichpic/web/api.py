@@ -1,6 +1,6 @@
 """The HTTP API, /api/v1: albums, pictures by id, search, sessions and their questions. Called by app; for scripts and pages.
 
-What every route takes and gives is in OpenAPI (/openapi.json, read at /docs/http-api.md); errors are `{"detail": one line}`.
+What every route takes and gives is in OpenAPI (/openapi.json) and in docs/http-api.md; errors are `{"detail": one line}`.
 """
 
 from __future__ import annotations

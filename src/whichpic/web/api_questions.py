@@ -29,7 +29,18 @@ LONGEST = 300.0
 _STREAM = {
     "description": "Events `state` (data: a State as JSON) whenever the session changes, until its questions are "
     "there; then `end`. Comments keep the connection alive.",
-    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    "content": {
+        "text/event-stream": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "event": {"type": "string", "enum": ["state", "end"]},
+                    "data": {"type": "string", "contentMediaType": "application/json"},
+                },
+                "required": ["event", "data"],
+            }
+        }
+    },
 }
 
 
