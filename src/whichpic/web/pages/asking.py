@@ -60,12 +60,12 @@ class Asking:
             for place, option in enumerate(asked.options):
                 self._option(place, option)
             button(say("talk.unsure"), on_click=lambda: self._answer(None), do="unsure", cls="chip unsure")
-        form = el("form", cls="in-words", autocomplete="off").on("submit", self._worded, js_handler=SUBMITTED)
-        with form:
-            el("label", say("talk.words"), for_="words", cls="unseen")
-            el("input", id="words", type="text", name="words", maxlength=views.LONGEST_TEXT,
-               placeholder=say("talk.words.hint"))  # fmt: skip
-            button(say("talk.words.send"), type="submit", cls="quiet", do="words")
+            form = el("form", cls="in-words", autocomplete="off").on("submit", self._worded, js_handler=SUBMITTED)
+            with form:
+                el("label", say("talk.words"), for_="words", cls="unseen")
+                el("input", id="words", type="text", name="words", maxlength=views.LONGEST_TEXT,
+                   placeholder=say("talk.words.hint"))  # fmt: skip
+                button(icon="send", label=say("talk.words.send"), type="submit", cls="quiet", do="words")
         if self._others:
             with el("div", cls="line others"):
                 for other in self._others:

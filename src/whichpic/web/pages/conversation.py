@@ -61,7 +61,7 @@ async def _page(request: Request, site: Site, album: str, session: str) -> None:
         with frame(request, site, title="", here="find") as say:
             _gone(say, str(error), "/")
         return
-    with frame(request, site, title=shelved.title, here="find", cls="conversation", helps=True) as say:
+    with frame(request, site, title=shelved.title, here="find", cls="conversation", helps=True, album=album) as say:
         page = Page(site, say, shelved)
         try:
             if session and shelved.ready:
@@ -202,7 +202,7 @@ class Page:
                             await self.panels.begin()
                 self.query = Query(self)
                 self.asking = Asking(self)
-                self.panels.filters()
+                self.query.tools()
                 self.found = Found(self)
                 self.grid = Grid(self)
             self.timeline = Timeline(self)

@@ -28,9 +28,9 @@ class Box:
     def __init__(self, page: Page) -> None:
         self.page = page
         say = page.say
-        form = el("form", cls="ask-box", role="search", autocomplete="off")
-        form.on("submit", self._said, js_handler=SUBMITTED)
-        with form:
+        self._form = el("form", cls="ask-box", role="search", autocomplete="off")
+        self._form.on("submit", self._said, js_handler=SUBMITTED)
+        with self._form:
             self._label = el("label", say("talk.box"), for_="say", cls="unseen")
             self._input = el(
                 "input", id="say", type="text", name="say", maxlength=views.LONGEST_TEXT, enterkeyhint="search",
@@ -52,6 +52,7 @@ class Box:
     def draw(self, state: views.State) -> None:
         """The first thing, or more."""
         begun = bool(state.turns)
+        seen(self._form, state.chosen is None)
         hint = self.page.say("talk.box.more.hint" if begun else "talk.box.hint")
         if self._input.props.get("placeholder") != hint:
             put(self._input, placeholder=hint)
@@ -81,11 +82,16 @@ class Query:
                 el("span", say("talk.looking.label"), id="query-help", cls="unseen")
                 button(icon="edit", label=say("talk.looking.change"), type="submit", cls="quiet", do="restate")
             self._chips = el("ul", cls="chips")
-            with el("div", cls="line fitting"):
-                self._fitting = el("span", cls="soft small")
-                self._nothing = button(say("talk.nothing"), on_click=self._none, do="nothing", cls="quiet")
             self._none_fits = el("p", say("talk.nothing.fits"), cls="banner warn", role="status")
         seen(self._all, False)
+
+    def tools(self) -> None:
+        """The line above the pictures: how far the list has come, "nothing here fits", what can be filtered."""
+        with el("div", cls="line tools"):
+            self._fitting = el("span", cls="soft small")
+            self._nothing = button(self.page.say("talk.nothing"), on_click=self._none, do="nothing", cls="quiet")
+            self.page.panels.filters()
+        seen(self._nothing, False)
 
     def draw(self, state: views.State) -> None:
         """The query of a State."""
@@ -99,8 +105,10 @@ class Query:
             with self._chips:
                 self._evidence(state)
             seen(self._chips, bool(self._chips.default_slot.children))
-        self._fitting.set_text(self._told(state))
-        seen(self._nothing, bool(state.pictures))
+        told = self._told(state) if state.turns and state.chosen is None else ""
+        if self._fitting.text != told:
+            self._fitting.set_text(told)
+        seen(self._nothing, bool(told and state.pictures))
         seen(self._none_fits, state.nothing_fits)
 
     def _told(self, state: views.State) -> str:
