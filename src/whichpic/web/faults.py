@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from whichpic.web.texts import Language
 
 
+def for_programs(path: str) -> bool:
+    """Whether what asks for an address is a program, and wants JSON."""
+    return path.startswith("/api/") or path == "/openapi.json"
+
+
 def language_of_headers(headers: Mapping[str, str]) -> Language:
     """The language of a visitor who asked for no page in particular: the cookie, else what the browser prefers."""
     cookies = dict(part.strip().partition("=")[::2] for part in headers.get("cookie", "").split(";"))
@@ -84,7 +89,7 @@ def said(request: Request, status: int, line: str, headers: Mapping[str, str] | 
 
     if status in (204, 304):
         return Response(status_code=status, headers=headers)
-    if request.url.path.startswith("/api/"):
+    if for_programs(request.url.path):
         return JSONResponse({"detail": line}, status, headers)
     language = language_of_headers(request.headers)
     return HTMLResponse(page(status, language, line), status, {**(headers or {}), "Content-Security-Policy": OWN})

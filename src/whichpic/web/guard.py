@@ -38,6 +38,7 @@ SILENCE = 30.0
 """Seconds between two parts of a body."""
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _NEAR = ("localhost", "127.0.0.1", "::1")
+_HOST = re.compile(r"(?:\[([0-9a-f:.%]+)\]|([\w.-]+))(?::\d{1,5})?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -60,8 +61,8 @@ class Rules:
             raise WhichpicError(f"a token is {LEAST_TOKEN} or more letters, digits and signs, without spaces")
         if not token and not is_loopback(host):
             raise WhichpicError(f"whoever reaches {host} could see the pictures: serve it with a token (--token)")
-        known = {_plain_host(each) for each in (*_NEAR, host, *names)}
-        return cls(frozenset(known - {"0.0.0.0", "::", ""}), host in ("", "0.0.0.0", "::"), token)
+        known = {_plain_host(each) for each in (*_NEAR, host or "0.0.0.0", *names)}
+        return cls(frozenset(known - {"0.0.0.0", "::", "?"}), host in ("", "0.0.0.0", "::", "[::]"), token)
 
 
 def is_loopback(host: str) -> bool:
@@ -115,7 +116,7 @@ class Guard:
         if refusal is not None:
             await _answer(scope, send_protected, refusal)
         else:
-            await self._request(scope, headers, receive, send_protected)
+            await self._request(scope, receive, send_protected)
 
     # ---- whom it lets in
 
@@ -195,17 +196,17 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdecimal():
             return _Refusal(400, "Content-Length is a number")
-        most = self._most(headers)
+        most = self._most(scope)
         return _Refusal(413, _too_large(most)) if len(length) > 18 or int(length) > most else None
 
-    def _most(self, headers: dict[str, str]) -> int:
+    def _most(self, scope: Scope) -> int:
         limits = self.rules.limits
-        return limits.upload if is_upload(headers.get("content-type", "")) else limits.body
+        return limits.upload if is_upload(scope["path"]) else limits.body
 
     # ---- what it lets through
 
-    async def _request(self, scope: Scope, headers: dict[str, str], receive: Receive, send: Send) -> None:
-        most = self._most(headers)
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        most = self._most(scope)
         read, complete, started = 0, False, False
         fault: _Refusal | None = None
 
@@ -269,7 +270,7 @@ async def _answer(scope: Scope, send: Send, refusal: _Refusal) -> None:
     """A refusal as JSON for programs, as a plain page for people."""
     headers = _headers(scope)
     extra = list(refusal.headers)
-    if scope["path"].startswith("/api/"):
+    if faults.for_programs(scope["path"]):
         body, kind = json.dumps({"detail": refusal.line}).encode(), b"application/json"
     else:
         language = faults.language_of_headers(headers)
@@ -294,11 +295,12 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 
 def _plain_host(host: str) -> str:
-    """The name in a Host header, without its port and brackets."""
-    host = host.strip().casefold().rstrip(".")
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.rpartition(":")[0] if host.count(":") == 1 else host
+    """The name in a Host header, without its port and brackets; "?" for what is none."""
+    host = host.strip().casefold()
+    if ":" in host and not host.startswith("[") and _is_address(host):
+        return host  # a bare IPv6 address, as --host has it
+    found = _HOST.fullmatch(host)
+    return "?" if found is None else (found[1] or found[2]).rstrip(".")
 
 
 def _is_address(name: str) -> bool:

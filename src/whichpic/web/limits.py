@@ -15,6 +15,8 @@ MOST_ADDRESSES = 4096
 """Visitors that are remembered at once; the one who was seen longest ago is forgotten first."""
 _BEGINS = re.compile(r"/api/v1/albums/[^/]+/sessions(/[^/]+/branch)?/?")
 """A request (POST) that begins a session."""
+_UPLOADS = re.compile(r"/api/v1/(albums/[^/]+/sessions/[^/]+/picture|talks/[^/]+/pictures|ask)/?")
+"""A request whose body is a picture, or has pictures in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Limits:
     sessions_near: Pace = Pace(600 / 60, 600)
     body: int = MB
     upload: int = 21 * MB
-    """Of a body that is a picture or a form: one picture of 20 MB and what is around it."""
+    """Of a body with a picture: one of 20 MB, and what is around it."""
 
 
 def begins_session(method: str, path: str) -> bool:
@@ -43,9 +45,9 @@ def begins_session(method: str, path: str) -> bool:
     return method == "POST" and _BEGINS.fullmatch(path) is not None
 
 
-def is_upload(content_type: str) -> bool:
+def is_upload(path: str) -> bool:
     """Whether a body may be as large as a picture."""
-    return content_type.strip().lower().startswith(("multipart/form-data", "image/", "application/octet-stream"))
+    return _UPLOADS.fullmatch(path) is not None
 
 
 def is_near(address: str) -> bool:

@@ -83,10 +83,11 @@ def run(site: Site, made: socket.socket, *, rules: Rules, ready: Callable[[], No
                     self._captured_signals.clear()  # Ctrl-C is how a server ends: what follows it is not cut off
 
     # Nothing of uvicorn's own goes to the log: a line of it may hold an address, and an address a token.
+    # h11, since the other parser has no end of headers.
     config = uvicorn.Config(
         build(site, rules=rules), log_level="critical", access_log=False, server_header=False,
         timeout_graceful_shutdown=PATIENCE, timeout_keep_alive=20,  # type: ignore[arg-type]  # seconds, also half ones
-        ws_max_size=LONGEST_MESSAGE, limit_concurrency=MOST_CONNECTIONS, proxy_headers=True,
+        http="h11", ws_max_size=LONGEST_MESSAGE, limit_concurrency=MOST_CONNECTIONS, proxy_headers=True,
     )  # fmt: skip
     try:
         Server(config).run(sockets=[made])
