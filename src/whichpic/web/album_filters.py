@@ -22,12 +22,17 @@ from whichpic.words import vocabulary
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from whichpic.search.gallery import Gallery
     from whichpic.types import Rows
     from whichpic.web.texts import Language
 
+    Mask = NDArray[np.bool_]
+
 FACTS = ("people", "place", "light", "weather", "colour", "kind", "orientation")
 """Facts with few values that people know of; scenes are among the things."""
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 SIZES = ("megapixels>=12", "megapixels>=3", "megapixels<1")
 _TOGETHER = ("has", "colour")
 """Several of these hold together (a dog and a cat); of the others several mean "one of" (2019 or 2020)."""
@@ -85,7 +90,7 @@ def chosen(held: Sequence[str], choice: Choice) -> bool:
     """Whether a choice is among the conditions that hold."""
     if choice.condition in held:
         return True
-    return any(_alternatives(each) and choice.value in _alternatives(each)[1] for each in _of(held, choice.attribute))
+    return any(choice.value in _alternatives(each) for each in _of(held, choice.attribute))
 
 
 def toggled(held: Sequence[str], choice: Choice) -> list[str]:
@@ -99,8 +104,9 @@ def toggled(held: Sequence[str], choice: Choice) -> list[str]:
     )  # fmt: skip
     if merged is None:
         return [*held, choice.condition]
-    values = _alternatives(merged)[1]
-    left = [value for value in values if value != choice.value] if choice.value in values else [*values, choice.value]
+    values = _alternatives(merged)
+    left = tuple(value for value in values if value != choice.value)
+    left = left if choice.value in values else (*values, choice.value)
     new = f"{choice.attribute}={'|'.join(left)}"
     return [new if each == merged else each for each in held if each != merged or left]
 
@@ -115,7 +121,7 @@ def counts(gallery: Gallery, held: Sequence[str], choices: Sequence[Choice]) -> 
     """How many pictures pass when each of these is (or stays) chosen, beside what else holds."""
     conditions = list(held)
     found = []
-    masks: dict[tuple[str, ...], np.ndarray] = {}  # type: ignore[type-arg]
+    masks: dict[tuple[str, ...], Mask] = {}
     for choice in choices:
         others = conditions
         if choice.attribute not in _TOGETHER:
@@ -127,6 +133,35 @@ def counts(gallery: Gallery, held: Sequence[str], choices: Sequence[Choice]) -> 
     return found
 
 
+def spoken(condition: str, language: Language) -> str:
+    """A condition for people, where it is one that a button has: "Things: dog", "Year: 2019 or 2020"; else as it is."""
+    key = f"filter.{condition}"
+    if key in texts(language):
+        return say(key, language)
+    try:
+        parsed = Condition.parse(condition)
+    except QueryError:
+        return condition
+    label = f"filter.{parsed.attribute}"
+    if parsed.operator != "=" or label not in texts(language):
+        return condition
+    nothing = np.zeros(0, dtype=np.int64)
+    values = [
+        Choice(parsed.attribute, each, f"{parsed.attribute}={each}", nothing).text(language) for each in parsed.values
+    ]
+    return say("filter.spoken", language, name=say(label, language), values=say("filter.or", language).join(values))
+
+
+def named(group: Group, text: str) -> tuple[Choice, ...]:
+    """The choices of a group that are called so, in either language: by a part of their name, or by another word for it."""
+    wanted = text.strip().casefold()
+    meant = {mention.concept.name for mention in vocabulary().mentions(text)}
+    called = [each for each in group.choices if each.value in meant]
+    called += [each for each in group.choices
+               if each not in called and any(wanted in each.text(language).casefold() for language in LANGUAGES)]  # fmt: skip
+    return tuple(called)
+
+
 def checked(text: str) -> str:
     """A condition as an expert writes it, in its plain form. Raises QueryError."""
     return str(Condition.parse(text))
@@ -136,10 +171,10 @@ def _of(held: Sequence[str], attribute: str) -> list[str]:
     return [each for each in held if each.split("=")[0].rstrip("<>!~ ").strip() == attribute]
 
 
-def _alternatives(condition: str) -> tuple[str, list[str]] | tuple[()]:
-    """The attribute and the values of an "=" condition; nothing for any other."""
+def _alternatives(condition: str) -> tuple[str, ...]:
+    """The values of an "=" condition; none of any other."""
     parsed = Condition.parse(condition)
-    return (parsed.attribute, list(parsed.values)) if parsed.operator == "=" else ()
+    return parsed.values if parsed.operator == "=" else ()
 
 
 def _groups(gallery: Gallery) -> Iterator[Group]:

@@ -170,7 +170,9 @@ def _chips(gallery: Gallery, there: Mapping[Named, Rows], language: Language) ->
     sorts = list(_ROOM)
     taken.sort(key=lambda named: (sorts.index(named[0]), -worth[named], named))
     return tuple(
-        Chip(phrase(*named, language), round(len(there[named]) / n, 4), f"year={named[1]}" if named[0] == "year" else "")
+        Chip(
+            phrase(*named, language), round(len(there[named]) / n, 4), f"year={named[1]}" if named[0] == "year" else ""
+        )
         for named in taken
     )
 

@@ -10,7 +10,7 @@ from nicegui import ui
 from whichpic.errors import WhichpicError
 from whichpic.web import views
 from whichpic.web.pages.elements import button, dialog, el, heading, hide, show
-from whichpic.web.pages.knowledge import LIKELY, fact_name, fact_value, reason_text, when
+from whichpic.web.pages.knowledge import LIKELY, fact_name, fact_value, known, reason_text, when
 from whichpic.web.pages.viewer import picture_address
 
 if TYPE_CHECKING:
@@ -44,16 +44,15 @@ class Compare:
                 show(NAME)
 
     async def _draw(self, pictures: list[str]) -> None:
-        page, talk = self.page, self.page.talk
-        why: list[list[views.ReasonView]] = []
+        page = self.page
         try:
-            gallery = talk.session.gallery if talk else page.album.gallery
-            pictures = [each for each in pictures if each in gallery.positions]
-            details = [views.detail_of(gallery, gallery.pictures[gallery.positions[each]]) for each in pictures]
-            if talk and page.state and page.state.turns:
-                why = [await page.site.desk.list(talk.why, each) for each in pictures]
+            found = [await known(page, each) for each in pictures]
         except WhichpicError as error:
             page.trouble(" ".join(str(error).split()))
+            self._close()
+            return
+        details, why = [each for each, _, _ in found], [each for _, each, _ in found]
+        if self._box.is_deleted:
             return
         self._pictures = pictures
         if len(pictures) < 2:
@@ -82,7 +81,13 @@ class Compare:
         with el("div", cls="line", role="group", aria_label=say("compare.one", n=at + 1, name=name)):
             button(say("compare.closest"), cls="primary", do="closest", on_click=partial(self._closest, picture.id))
             button(say("talk.this"), icon="check", do="this", on_click=partial(self._choose, picture.id))
-            button(say("compare.remove"), icon="close", cls="quiet", do="remove", on_click=partial(self._remove, picture.id))
+            button(
+                say("compare.remove"),
+                icon="close",
+                cls="quiet",
+                do="remove",
+                on_click=partial(self._remove, picture.id),
+            )
         with el("dl", cls="facts"):
             rows: dict[str, list[str]] = {}
             for fact in differing[:_MOST_FACTS]:
@@ -123,7 +128,11 @@ class Compare:
 def differences(details: Sequence[views.PictureDetail]) -> list[list[views.FactView]]:
     """The likely facts of each picture that not all of them share, surest first; orientation and sizes are left to the eye."""
     held = [
-        {(fact.attribute, fact.value): fact for fact in detail.facts if fact.p >= LIKELY and fact.attribute != "orientation"}
+        {
+            (fact.attribute, fact.value): fact
+            for fact in detail.facts
+            if fact.p >= LIKELY and fact.attribute != "orientation"
+        }
         for detail in details
     ]
     return [[fact for key, fact in each.items() if not all(key in other for other in held)] for each in held]

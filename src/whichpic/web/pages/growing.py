@@ -1,4 +1,4 @@
-"""The banner of an album that is being indexed: how far, how fast, what was left out, pause and resume. Called by conversation."""
+"""The banner of an album that is being indexed: how far, how fast, what was left out, pause, resume. Called by conversation."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Growing:
 
     def _draw(self) -> None:
         self._drawn = time.monotonic()
-        now, say = self.page.album.indexing, self.page.say
+        now = self.page.album.indexing
         put(self._box, hidden=now.state == "idle")
         if now.state != "idle":
             self._text.text = self._told(now)
@@ -98,7 +98,9 @@ class Growing:
             say("grow.so_far", done=f"{now.done:,}", total=f"{now.total:,}"),
         ]
         if now.state == "running" and now.per_second:
-            parts.append(say("grow.speed", n=f"{now.per_second:,.0f}" if now.per_second >= 10 else f"{now.per_second:.1f}"))
+            parts.append(
+                say("grow.speed", n=f"{now.per_second:,.0f}" if now.per_second >= 10 else f"{now.per_second:.1f}")
+            )
         if now.state == "running" and now.seconds_left is not None:
             parts.append(_left(say, now.seconds_left))
         return " · ".join(parts)
