@@ -16,8 +16,9 @@ from whichpic.web.views import alt_of
 if TYPE_CHECKING:
     from whichpic.web.shelf import Shelf, Shelved
 
-SMALL, LARGE = 240, 720
-"""Sides, in pixels, of a picture in a list and of one alone."""
+SMALL, LARGE = 320, 640
+"""Sides, in pixels, of a picture in a list and of one alone: two of those that the API has."""
+_DRAWN_SMALL = 240  # drawing takes a tenth of a second, and a list is long
 _DRAWN = re.compile(r"drawn-(\d{1,18})-(\d{6,9})")
 _SAMPLE = 24
 
@@ -37,6 +38,11 @@ class Seen:
             album, name = quote(shelved.name, safe=""), quote(picture, safe="")
             return f"/api/v1/albums/{album}/pictures/{name}/thumbnail?side={side}"
         return f"/replay/drawn/{picture}.jpg?side={side}" if _DRAWN.fullmatch(picture) else ""
+
+    @property
+    def square(self) -> bool:
+        """Whether all pictures are: those of the drawn world."""
+        return self.shelved is None
 
     def words(self, picture: str) -> str:
         """What the picture shows: a caption or what was seen in it, else its name."""
@@ -70,7 +76,7 @@ def seen_of(shelf: Shelf, header: Mapping[str, Any], pictures: Sequence[str]) ->
 
 def drawn(picture: str, side: int) -> bytes | None:
     """A JPEG of a picture of the drawn world, made again from its id; None for another id."""
-    return _drawn(picture, LARGE if side > SMALL else SMALL)
+    return _drawn(picture, LARGE if side > SMALL else _DRAWN_SMALL)
 
 
 @lru_cache(maxsize=400)

@@ -103,7 +103,6 @@ class Replay:
     def _say_play(self) -> None:
         name = "pause" if self._playing.active else "play"
         put(self._player, aria_label=self.say(f"replay.{name}"), title=self.say(f"replay.{name}"))
-        put(self._sign, class_=None)
         self._sign.classes(replace=f"icon icon-{name}")
 
     async def _toggle(self) -> None:
@@ -218,7 +217,7 @@ class Replay:
                 el("span", self.say("replay.answer"), cls="unseen")
 
     def _pictures(self, ids: tuple[str, ...], *, ranked: bool = False, cls: str = "") -> None:
-        with el("ol", cls=f"replay-shown {cls}".strip()):
+        with el("ol", cls=f"replay-shown {cls} {'square' if self.seen.square else ''}".strip()):
             for rank, picture in enumerate(ids, start=1):
                 aim = picture == self.steps.target and not self.hidden
                 address = self.seen.address(picture)

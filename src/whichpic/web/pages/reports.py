@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from whichpic.web.app import Site
     from whichpic.web.pages.frame import Say
     from whichpic.web.reports import Found, Run
+    from whichpic.web.seen import Seen
 
 LISTED = 50
 """Dialogues of one page of a list."""
@@ -84,7 +85,8 @@ def pages(site: Site) -> None:
             except (WhichpicError, OSError) as error:
                 _gone(say, error)
                 return
-            _list(say, slug, header, read, show=request.query_params.get("show", "all"),
+            seen = seen_of(site.shelf, header, [each.target for each in read[:LISTED]])
+            _list(say, slug, header, read, seen, show=request.query_params.get("show", "all"),
                   page=_number(request.query_params.get("page")))  # fmt: skip
 
     @ui.page("/replay/{slug}/{number}", response_timeout=30)
@@ -182,7 +184,7 @@ def _missing(say: Say, error: Exception) -> Response:
 # ---- /replay
 
 
-def _list(say: Say, slug: str, header: Header, read: Sequence[Dialogue], *, show: str, page: int) -> None:
+def _list(say: Say, slug: str, header: Header, read: Sequence[Dialogue], seen: Seen, *, show: str, page: int) -> None:
     chosen: dict[str, Callable[[Dialogue], bool]] = {
         "all": lambda each: True,
         "found": _is_found,
@@ -214,6 +216,8 @@ def _list(say: Say, slug: str, header: Header, read: Sequence[Dialogue], *, show
             each = read[k]
             with el("li"):
                 el("span", f"{k + 1}", cls="soft number")
+                if address := seen.address(each.target):
+                    el("img", src=address, alt="", cls="thumb", loading="lazy")
                 link(_opening(each), f"/replay/{slug}/{k + 1}")
                 first, last = rank_said(rank_of(each.turns[0])), rank_said(rank_of(each.turns[-1]))
                 el("span", say("replay.list.row", turns=len(each.turns) - 1, first=first, last=last), cls="soft")
