@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from whichpic.web import views
+from whichpic.web.album_filters import spoken
 from whichpic.web.pages.elements import button, el, put
 from whichpic.web.pages.grid import seen, small
 
@@ -126,9 +127,10 @@ class Query:
                 self._pictures(turn)
         for place, condition in enumerate(state.filters):
             with el("li"), el("span", cls="chip on filter"):
-                el("span", condition)
+                text = spoken(condition, self.page.say.language)
+                el("span", text)
                 button(
-                    icon="close", label=self.page.say("talk.filter.remove", condition=condition), cls="remove",
+                    icon="close", label=self.page.say("talk.filter.remove", condition=text), cls="remove",
                     on_click=lambda at=place: self._lift(at), data_key=condition, do="unfilter",
                 )  # fmt: skip
 
