@@ -126,7 +126,7 @@ def add(routes: APIRouter, site: Site) -> None:
             for each in site.chats.models.values()
         ]
 
-    @routes.post("/ask", operation_id="ask", tags=["ask"], responses={**_STREAM, **refusals(404, 406, 409, 413, 415)},
+    @routes.post("/ask", operation_id="ask", tags=["ask"], responses={**_STREAM, **refusals(404, 409, 413, 415)},
                  response_model=None, summary="Ask a model about pictures")  # fmt: skip
     async def ask(
         asked: Ask,
@@ -173,7 +173,7 @@ async def _given(site: Site, asked: Ask) -> list[Given]:
     if asked.pictures:
         shelved = album(site, asked.album) if asked.album is not None else site.shelf.first
         if shelved.captions_only:
-            raise HTTPException(406, f"{shelved.title} has captions only: there are no pictures to look at")
+            raise HTTPException(409, f"{shelved.title} has captions only: there are no pictures to look at")
         for picture in asked.pictures:
             need_picture(shelved, picture)
             found.append(from_album(shelved, picture))

@@ -237,9 +237,13 @@ class Writing:
 def name_of(wanted: str) -> str:
     """A model's name for people: without the folder that it lies in, without the password of an address."""
     wanted = wanted.strip()
-    if not runs_elsewhere(wanted) and os.path.lexists(Path(wanted).expanduser()):
-        return Path(wanted).expanduser().name or "weights"
-    return re.sub(r"//[^/@\s]*@", "//", wanted)
+    if not runs_elsewhere(wanted):
+        here = Path(wanted).expanduser()
+        return (here.name or "weights") if os.path.lexists(here) else wanted
+    bare = re.sub(r"//[^/@\s]*@", "//", wanted)
+    address, _, model = bare.partition("#")
+    host = re.sub(r"^([a-z]+:)?https?://", "", address).partition("/")[0]
+    return bare if "//" not in address else f"{model} ({host})" if model else host
 
 
 def _opened(wanted: str, options: dict[str, Any]) -> Chat:

@@ -27,8 +27,10 @@ class AnswerView:
         *,
         on_stop: Callable[[], None],
         on_again: Callable[[], Awaitable[None]],
+        alone: bool,
     ) -> None:
         self.say, self.answer = say, answer
+        self._alone = alone  # then the button below the talk stops it
         with el("article", cls="message theirs", aria_label=say("chat.answer.of", name=label)) as self.box:
             with el("p", cls="message-by"):
                 self._by = el("span", label)
@@ -56,7 +58,7 @@ class AnswerView:
         """The answer as it is now."""
         answer, say = self.answer, self.say
         put(self._waiting, hidden=bool(answer.text) or answer.over)
-        put(self._stop, hidden=answer.over)
+        put(self._stop, hidden=answer.over or self._alone)
         put(self._copy, hidden=not (answer.over and answer.text))
         put(self._again, hidden=answer.finish not in ("failed", "stopped"))
         put(self._text, aria_busy=None if answer.over else "true")
@@ -108,6 +110,7 @@ class TurnView:
                         self.label(place),
                         on_stop=lambda answer=answer: on_stop(answer),  # type: ignore[misc]
                         on_again=lambda answer=answer: on_again(turn, answer),  # type: ignore[misc]
+                        alone=not two,
                     )
                     self.answers.append(view)
             with el("div", cls="line small chat-vote", role="group", aria_label=say("chat.vote")) as self._vote:
