@@ -197,7 +197,7 @@ class Page:
                     self._title = heading(1, say("talk.remember"))
                     self.box = Box(self)
                     self._trouble = said(False, cls="trouble")
-                    with el("div") as self._begin:
+                    with el("div", cls="begin") as self._begin:
                         if self.talk is None:
                             await self.panels.begin()
                 self.query = Query(self)

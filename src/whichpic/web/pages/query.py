@@ -90,9 +90,11 @@ class Query:
         """The line above the pictures: how far the list has come, "nothing here fits", what can be filtered."""
         with el("div", cls="line tools"):
             self._fitting = el("span", cls="soft small")
+            self._undo = button(self.page.say("talk.undo"), on_click=self._take_back, do="undo", icon="undo", cls="quiet")
             self._nothing = button(self.page.say("talk.nothing"), on_click=self._none, do="nothing", cls="quiet")
             self.page.panels.filters()
         seen(self._nothing, False)
+        seen(self._undo, False)
 
     def draw(self, state: views.State) -> None:
         """The query of a State."""
@@ -110,6 +112,7 @@ class Query:
         if self._fitting.text != told:
             self._fitting.set_text(told)
         seen(self._nothing, bool(told and state.pictures))
+        seen(self._undo, bool(state.turns))
         seen(self._none_fits, state.nothing_fits)
 
     def _told(self, state: views.State) -> str:
@@ -155,6 +158,9 @@ class Query:
     async def _restated(self, event: GenericEventArguments) -> None:
         if await self.page.worded(event.args, lambda words: views.Restate(text=words)):
             self.page.sent("query")
+
+    async def _take_back(self) -> None:
+        await self.page.do(views.TakeBack())
 
     async def _none(self) -> None:
         await self.page.do(views.NothingFits())

@@ -30,11 +30,9 @@ class Timeline:
                 with el("summary"):
                     heading(2, say("talk.timeline"))
                 self._turns = el("ol", cls="timeline")
-                with el("div", cls="line"):
-                    button(say("talk.undo"), on_click=self._take_back, do="undo", icon="undo")
-                    with el("details", cls="menu"):
-                        el("summary", say("talk.export"))
-                        self._links = el("ul")
+                with el("details", cls="menu"):
+                    el("summary", say("talk.export"))
+                    self._links = el("ul")
             seen(self._fold, False)
             with el("p", cls="line small"):
                 link(say("talk.new"), root, data_do="new")
@@ -78,9 +76,6 @@ class Timeline:
             if not last:
                 button(say("talk.back"), on_click=lambda: self._back(turn.n), do="back", data_key=str(turn.n), cls="quiet")
             button(say("talk.branch"), on_click=lambda: self.page.branch(turn.n), do="branch", data_key=str(turn.n), cls="quiet")
-
-    async def _take_back(self) -> None:
-        await self.page.do(views.TakeBack())
 
     async def _back(self, n: int) -> None:
         await self.page.do(views.Back(n=n))
