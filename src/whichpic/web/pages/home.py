@@ -101,8 +101,11 @@ def _count(say: Say, shelved: Shelved) -> None:
         if text != line.text:
             line.text = text
 
+    def moved() -> None:
+        loop.call_soon_threadsafe(draw)
+
     draw()
-    client.on_delete(shelved.watch(lambda: loop.call_soon_threadsafe(draw)))
+    client.on_delete(shelved.watch(moved))
 
 
 def _sessions(say: Say, shelved: Shelved, sessions: list[Kept]) -> None:
