@@ -21,6 +21,8 @@ def chart(say: Say, ranks: Sequence[float | None], now: int) -> None:
     known = [rank for rank in ranks if rank is not None]
     worst = max(known, default=1.0)
     ticks = [tick for tick in (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000) if tick == 1 or tick < 1.5 * worst]
+    if len(ticks) == 1 and worst > 1:
+        ticks.append(math.ceil(worst))
     low = math.log10(max(worst, ticks[-1], 2))
 
     def across(turn: int) -> float:

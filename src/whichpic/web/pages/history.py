@@ -71,7 +71,7 @@ def pages(site: Site) -> None:
                 link(say("history.on"), f"{root}/{quote(session, safe='')}")
             turn = request.query_params.get("turn", "")
             at = int(turn) if turn.isascii() and turn.isdecimal() and len(turn) < 6 else 0
-            Replay(site, say, steps, Seen(talk.shelved), at=at, target=say("replay.target.found"))
+            Replay(site, say, steps, Seen(talk.shelved), at=at, found=True)
 
 
 class _History:

@@ -28,13 +28,15 @@ _LONGEST = 200  # characters of what a list says of one thing
 class Replay:
     """The steps of one conversation, inside a frame; `at` is the step that is shown."""
 
-    def __init__(self, site: Site, say: Say, steps: Steps, seen: Seen, *, at: int = 0, target: str) -> None:
-        """target: what the picture that was looked for is called here: looked for, or found in the end."""
+    def __init__(self, site: Site, say: Say, steps: Steps, seen: Seen, *, at: int = 0, found: bool = False) -> None:
+        """found: the picture is known because it was found in the end, and not because somebody was to look for it."""
         self.say = say
         self.steps = steps
         self.seen = seen
         self.at = min(max(at, 0), len(steps.steps) - 1)
         self.hidden = False
+        self._badge = say("replay.target.badge.found" if found else "replay.target.badge")
+        target = say("replay.target.found" if found else "replay.target")
         self._playing = ui.timer(SECONDS, self._play_on, active=False)
         ui.add_head_html(f'<script defer src="/static/replay.js?v={site.version}"></script>')
         with el("div", cls="work replay"):
@@ -230,7 +232,7 @@ class Replay:
                     if ranked:
                         el("span", str(rank), cls="badge")
                     if aim:
-                        el("span", self.say("replay.target.badge"), cls="aim-badge")
+                        el("span", self._badge, cls="aim-badge")
 
     def _draw_target(self) -> None:
         if not self.steps.target:

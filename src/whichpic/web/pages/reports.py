@@ -252,7 +252,7 @@ async def _one(
             link(say("replay.dialogue.on"), f"/replay/{slug}/{number + 1}")
     if not seen.address(steps.target) and (seen.shelved is None or not seen.shelved.captions_only):
         el("p", say("replay.unseen"), cls="banner")
-    Replay(site, say, steps, seen, at=turn, target=say("replay.target"))
+    Replay(site, say, steps, seen, at=turn)
 
 
 def _trail(say: Say, *further: tuple[str, str]) -> None:
