@@ -261,7 +261,7 @@ class Conversation:
                 self._why(self._pictures(rest)[0])
                 return True
             case "save":
-                print(f"saved: {session.save(Path(rest.strip() or f'{session.id}.jsonl').expanduser())}")
+                print(f"saved: {self._save(Path(rest.strip() or f'{session.id}.jsonl').expanduser())}")
                 return True
             case "ask":
                 ready = self._next(3)
@@ -307,6 +307,14 @@ class Conversation:
                 raise SessionError(f"there is no /{name}; /help lists what there is")
         self.turn()
         return True
+
+    def _save(self, path: Path) -> Path:
+        """The session as lines to go on with; as a page to look at, where the name ends in .html."""
+        if path.suffix.lower() not in (".html", ".htm"):
+            return self.session.save(path)
+        from whichpic.web.exporting import write_page
+
+        return write_page(self.album, self.session, path)
 
     def _pictures(self, numbers: str) -> list[str]:
         """The ids of pictures by their rank in the list."""

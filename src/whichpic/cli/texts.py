@@ -12,7 +12,7 @@ HELP = """say anything that is in the picture: "a dog on grass, no people"; then
   /say WORDS        whatever was asked    /show 30          a longer list
   /undo             take the last back
   /query            what is looked for    /branch           go on in a copy
-  /save FILE        keep it there too
+  /save FILE        keep it there too; FILE.html: a page, with its pictures
   /help   /quit     the session is kept: whichpic talk ALBUM --resume last"""
 
 TEXTS = {
