@@ -28,15 +28,14 @@ class Help:
 
     def __init__(self, page: Page) -> None:
         say = page.say
-        with dialog(NAME, say("help.title"), close=say("help.close"), cls="sheet"):
-            with el("div", cls="stack"):
-                for part in ("help.how", "help.why"):
-                    el("p", say(part))
-                heading(3, say("help.keys"))
-                with el("dl", cls="keys"):
-                    for row in keys():
-                        _row(row["keys"], say(f"keys.{row['do']}"))
-                el("p", say("help.typing"), cls="soft small")
+        with dialog(NAME, say("help.title"), close=say("help.close"), cls="sheet"), el("div", cls="stack"):
+            for part in ("help.how", "help.why"):
+                el("p", say(part))
+            heading(3, say("help.keys"))
+            with el("dl", cls="keys"):
+                for row in keys():
+                    _row(row["keys"], say(f"keys.{row['do']}"))
+            el("p", say("help.typing"), cls="soft small")
 
     def open(self) -> None:
         """Show the sheet."""
