@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -107,34 +109,31 @@ def serve(
     options: dict[str, Any] = {"adapter": adapter, "precision": precision, "allow_code": allow_code}
     model = opened_chat(names[0] if names else "", llm=llm, cache=chat_cache, **options)
     check_models(model, rewriter=rewriter, rerank=rerank)
-    listening = serving.bound(host, port)
-    shelf, desk = opened(albums, encoder=encoder, store=store, fetch=fetch), Desk()
-    asking: dict[str, Any] = {"asker": asker, "choose_by": chooser, "rewriter": rewriter, "rerank": rerank, "sampler": sampler,
-              "deadline": deadline, "chat": model}  # fmt: skip
-    _checked(shelf, asking, index=index)
     given = {name: value for name, value in options.items() if value not in (None, "auto")}
-    site = Site(
-        shelf, Talks(shelf, desk, **asking), desk, models=names, opened=[model] if names else [], options=given,
-        reports=[folder.expanduser() for folder in reports] if reports else _usual(),
-    )  # fmt: skip
-    serving.warm(shelf)
-    address = serving.address(listening, host)
+    asking: dict[str, Any] = {"asker": asker, "choose_by": chooser, "rewriter": rewriter, "rerank": rerank,
+                              "sampler": sampler, "deadline": deadline, "chat": model}  # fmt: skip
+    with serving.bound(host, port) as listening:
+        shelf, desk = opened(albums, encoder=encoder, store=store, fetch=fetch), Desk()
+        site = Site(
+            shelf, Talks(shelf, desk, **asking), desk, models=names, opened=[model] if names else [], options=given,
+            reports=[folder.expanduser() for folder in reports] if reports else _usual(),
+        )  # fmt: skip
+        with closing(site):
+            _checked(shelf, asking, index=index)
+            serving.warm(shelf)
+            address = serving.address(listening, host)
 
-    def ready() -> None:
-        _say(shelf, address, rules.token if made_up else "", token=bool(token))
-        if index:
-            for shelved in shelf:
-                shelved.start()
-        if browser:
-            import webbrowser
+            def ready() -> None:
+                _say(shelf, address, rules.token if made_up else "", token=bool(token))
+                if index:
+                    for shelved in shelf:
+                        shelved.start()
+                if browser:
+                    _show(address, rules.token)
 
-            webbrowser.open(address + (f"/?token={rules.token}" if rules.token else "/"))
-
-    try:
-        serving.run(site, listening, rules=rules, ready=ready)
-    finally:
-        note("ended")
-        serving.leave()
+            serving.run(site, listening, rules=rules, ready=ready)
+    note("ended")
+    serving.leave()
 
 
 def _checked(shelf: Shelf, asking: dict[str, Any], *, index: bool) -> None:
@@ -159,9 +158,15 @@ def _say(shelf: Shelf, address: str, made_up: str, *, token: bool) -> None:
         f"{each.title} ({f'{each.gallery.n:,}' if each.ready else 'no'} pictures{'' if each.ready else ' yet'})"
         for each in shelf
     )
-    place = f"{address}/?token={made_up}" if made_up else address
+    place = f"{address}/?token={quote(made_up)}" if made_up else address
     print(f"serving {names} at {place}{' to who knows the token' if token else ''}  (Ctrl-C ends it)")
     sys.stdout.flush()
+
+
+def _show(address: str, token: str) -> None:
+    import webbrowser
+
+    webbrowser.open(address + (f"/?token={quote(token)}" if token else "/"))
 
 
 def _usual() -> list[Path]:

@@ -97,7 +97,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or one WebSocket."""
         if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
+            await _logged(self.app, scope, receive, send)
             return
         headers = _headers(scope)
         # NiceGUI writes this one into its pages; nobody but a proxy may say it, and none that we know does.
@@ -264,6 +264,14 @@ class Guard:
             await self.app(scope, receive_paced, send)
         except Exception:
             log.exception("the connection of a page failed")
+
+
+async def _logged(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    try:
+        await app(scope, receive, send)
+    except Exception:
+        log.exception("the application failed")
+        raise
 
 
 async def _answer(scope: Scope, send: Send, refusal: _Refusal) -> None:

@@ -63,7 +63,7 @@ def address(made: socket.socket, host: str) -> str:
 
 
 def run(site: Site, made: socket.socket, *, rules: Rules, ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until Ctrl-C (or SIGTERM); then everything has ended, within about three seconds. ready: called once it serves."""
+    """Serve until Ctrl-C (or SIGTERM); pages and streams that are open then have PATIENCE. ready: called once it serves."""
     import uvicorn
 
     from whichpic.web.app import build
@@ -89,12 +89,10 @@ def run(site: Site, made: socket.socket, *, rules: Rules, ready: Callable[[], No
         timeout_graceful_shutdown=PATIENCE, timeout_keep_alive=20,  # type: ignore[arg-type]  # seconds, also half ones
         http="h11", ws_max_size=LONGEST_MESSAGE, limit_concurrency=MOST_CONNECTIONS, proxy_headers=True,
     )  # fmt: skip
-    try:
-        Server(config).run(sockets=[made])
-    finally:
-        with suppress(OSError):
-            made.close()
-        site.close()
+    server = Server(config)
+    server.run(sockets=[made])
+    if not server.started:
+        raise WhichpicError("the server could not begin; what went wrong is said above")
 
 
 def warm(shelf: Shelf) -> None:
