@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.browser.driving import bare_home
 from tests.support import drawn_album
 from whichpic.api import Album
 from whichpic.encoders.toy import Toy
@@ -52,12 +53,11 @@ def albums(folder: Path) -> Shelf:
     drawn = drawn_album(folder / "drawn")
     told = folder / "told.jsonl"
     told.write_text("".join(json.dumps(each) + "\n" for each in CAPTIONS), encoding="utf-8")
-    opened = []
-    for root in (drawn, told):
-        with Album.open(root, encoder=Toy()) as album:
-            album.index()
-        opened.append(Album.open(root, encoder=Toy()))
-    return Shelf.of(opened)
+    with bare_home(folder / "home"):
+        for root in (drawn, told):
+            with Album.open(root, encoder=Toy()) as album:
+                album.index()
+    return Shelf.of([Album.open(root, encoder=Toy()) for root in (drawn, told)])
 
 
 def application(site: Site) -> Guard:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from tests.browser.driving import bare_home
 from tests.support import drawn
 from tests.web.fuzzing import albums, application
 from whichpic.api import Album
@@ -20,6 +21,13 @@ from whichpic.web.shelf import Shelf
 from whichpic.web.talks import Talks
 
 DRAWN, TOLD = "/api/v1/albums/drawn", "/api/v1/albums/told"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No weights: what a machine has of them makes no difference, and takes no time."""
+    with bare_home(tmp_path_factory.mktemp("home")):
+        yield
 
 
 @pytest.fixture(scope="module")
