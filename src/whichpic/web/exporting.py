@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _THUMB = 160  # pixels of a picture in a list
 _LARGE = 800  # of the one that was found
-_ABSOLUTE = re.compile(r"(?<![\w:])(?:[A-Za-z]:[\\/]|[\\/~])[^\s|,;'\"]*")
+_ABSOLUTE = re.compile(r"(?<![\w.-])(?:[A-Za-z]:[\\/]|[\\/~])[^\s|,;'\"]*")
 
 
 def session_json(talk: Talk) -> dict[str, Any]:
