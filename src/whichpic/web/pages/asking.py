@@ -28,7 +28,10 @@ class Asking:
 
     def draw(self, state: views.State) -> None:
         """The question of a State, or that it is being thought of."""
-        seen(self._all, bool(state.turns) and state.chosen is None and (state.asking or bool(state.questions or state.trouble)))
+        seen(
+            self._all,
+            bool(state.turns) and state.chosen is None and (state.asking or bool(state.questions or state.trouble)),
+        )
         key = (state.questions, state.asking, state.trouble)
         if key == self._drawn:
             return
@@ -73,11 +76,14 @@ class Asking:
                            cls="quiet other", do="other")  # fmt: skip
 
     def _option(self, place: int, option: views.OptionView) -> None:
-        pressed = {"on_click": lambda: self._answer(place), "do": "option", "data_key": str(place)}
+        async def answer() -> None:
+            await self._answer(place)
+
+        key = str(place)
         if option.picture is None:
-            button(option.text, cls="chip", **pressed)
+            button(option.text, on_click=answer, do="option", cls="chip", data_key=key)
             return
-        with button(cls="option-picture", **pressed):
+        with button(on_click=answer, do="option", cls="option-picture", data_key=key):
             small(self.page, option.picture, cls="pick")
 
     async def _answer(self, option: int | None) -> None:

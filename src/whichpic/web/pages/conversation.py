@@ -26,8 +26,6 @@ from whichpic.web.pages.timeline import Found, Timeline
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nicegui.elements.mixins.text_element import TextElement
-
     from whichpic.web.app import Site
     from whichpic.web.pages.frame import Say
     from whichpic.web.shelf import Shelved
@@ -199,7 +197,7 @@ class Page:
                     self._trouble = said(False, cls="trouble")
                     with el("div", cls="begin") as self._begin:
                         if self.talk is None:
-                            await self.panels.begin()
+                            self.panels.begin()
                 self.query = Query(self)
                 self.asking = Asking(self)
                 self.query.tools()
@@ -244,7 +242,11 @@ class Page:
     def _follow(self) -> None:
         assert self.talk is not None
         talk = self.talk
-        self._ends.append(talk.watch(lambda state: self._loop.call_soon_threadsafe(self._draw, state)))
+
+        def changed(state: views.State) -> None:
+            self._loop.call_soon_threadsafe(self._draw, state)
+
+        self._ends.append(talk.watch(changed))
 
     def _close(self) -> None:
         while self._ends:

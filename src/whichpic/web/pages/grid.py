@@ -214,4 +214,3 @@ class _Tile:
 def _text(element: TextElement, text: str) -> None:
     if element.text != text:
         element.set_text(text)
-

@@ -90,7 +90,9 @@ class Query:
         """The line above the pictures: how far the list has come, "nothing here fits", what can be filtered."""
         with el("div", cls="line tools"):
             self._fitting = el("span", cls="soft small")
-            self._undo = button(self.page.say("talk.undo"), on_click=self._take_back, do="undo", icon="undo", cls="quiet")
+            self._undo = button(
+                self.page.say("talk.undo"), on_click=self._take_back, do="undo", icon="undo", cls="quiet"
+            )
             self._nothing = button(self.page.say("talk.nothing"), on_click=self._none, do="nothing", cls="quiet")
             self.page.panels.filters()
         seen(self._nothing, False)
@@ -117,7 +119,10 @@ class Query:
 
     def _told(self, state: views.State) -> str:
         say = self.page.say
-        told = say("talk.fitting", n=f"{state.fitting:,}", total=f"{state.passing:,}")
+        first = state.fitting == 1 and bool(state.pictures)
+        told = say(
+            "talk.fitting.first" if first else "talk.fitting", n=f"{state.fitting:,}", total=f"{state.passing:,}"
+        )
         if state.passing < state.total:
             told += " " + say("talk.fitting.passing", passing=f"{state.passing:,}", total=f"{state.total:,}")
         return told + (f" {state.note}" if state.note else "")

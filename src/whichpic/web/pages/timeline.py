@@ -74,8 +74,16 @@ class Timeline:
             if at := clock(turn.at):
                 el("time", at, datetime=turn.at)
             if not last:
-                button(say("talk.back"), on_click=lambda: self._back(turn.n), do="back", data_key=str(turn.n), cls="quiet")
-            button(say("talk.branch"), on_click=lambda: self.page.branch(turn.n), do="branch", data_key=str(turn.n), cls="quiet")
+                button(
+                    say("talk.back"), on_click=lambda: self._back(turn.n), do="back", data_key=str(turn.n), cls="quiet"
+                )
+            button(
+                say("talk.branch"),
+                on_click=lambda: self.page.branch(turn.n),
+                do="branch",
+                data_key=str(turn.n),
+                cls="quiet",
+            )
 
     async def _back(self, n: int) -> None:
         await self.page.do(views.Back(n=n))
@@ -86,7 +94,7 @@ class Found:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self._drawn: str | None = None
+        self._drawn = ""
         self._all = el("section", cls="found", aria_label=page.say("talk.found"))
         seen(self._all, False)
 
@@ -94,16 +102,19 @@ class Found:
         """The picture that a State has found."""
         chosen = state.chosen
         seen(self._all, chosen is not None)
-        if (chosen and chosen.id) == self._drawn:
+        drawn = "" if chosen is None else chosen.id
+        if drawn == self._drawn:
             return
-        self._drawn = chosen and chosen.id
+        self._drawn = drawn
         self._all.clear()
         if chosen is None:
             return
         say, page = self.page.say, self.page
         steps = len(state.turns) - 1
         with self._all:
-            heading(2, say("talk.found.one") if steps == 1 else say("talk.found.many", n=steps), tabindex="-1", id="found")
+            heading(
+                2, say("talk.found.one") if steps == 1 else say("talk.found.many", n=steps), tabindex="-1", id="found"
+            )
             with el("figure"):
                 if page.album.captions_only:
                     el("blockquote", chosen.alt or chosen.name)
@@ -112,7 +123,13 @@ class Found:
                        style=f"aspect-ratio: {ratio_of(chosen):.3f}", data_do="open")  # fmt: skip
                 el("figcaption", chosen.name, cls="soft small")
             with el("div", cls="line"):
-                button(say("talk.found.copy"), icon="copy", do="copy", data_copy=chosen.name, data_copied=say("talk.found.copied"))
+                button(
+                    say("talk.found.copy"),
+                    icon="copy",
+                    do="copy",
+                    data_copy=chosen.name,
+                    data_copied=say("talk.found.copied"),
+                )
                 button(say("talk.found.undo"), icon="undo", on_click=self._take_back, do="undo")
                 link(say("talk.new"), f"/album/{quote(page.album.name, safe='')}", cls="button")
                 for name in ("json", "html"):
