@@ -21,7 +21,7 @@ from whichpic.web.limits import MB, Buckets, Limits, Pace, begins_session, is_ne
 
 HERE = "http://127.0.0.1:8080"
 TOKEN = "a-token-of-thirty-characters-!"
-OPEN = Limits(Pace(1e6, 1e6), Pace(1e6, 1e6), Pace(1e6, 1e6), Pace(1e6, 1e6))
+OPEN = Limits(*(Pace(1e6, 1e6) for _ in range(6)))
 """No pace, for tests of other things."""
 
 
@@ -286,6 +286,12 @@ def test_sessions_have_a_pace_of_their_own() -> None:
     assert here.get("/").status_code == 200
     assert begins_session("POST", "/api/v1/albums/x/sessions/y/branch")
     assert not begins_session("POST", "/api/v1/albums/x/sessions/y/events")
+
+
+def test_pages_have_a_pace_of_their_own() -> None:
+    here = client(limits=Limits(pages_near=Pace(0.1, 2)))
+    assert [here.get("/").status_code for _ in range(3)] == [200, 200, 429]
+    assert here.get("/static/x.css").status_code == here.get("/api/v1/albums").status_code == 200
 
 
 def test_buckets_fill_again_and_forget_who_was_seen_long_ago() -> None:

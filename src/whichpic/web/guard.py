@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from whichpic.errors import WhichpicError
 from whichpic.web import faults
 from whichpic.web.headers import NONCE, OWN, Header, protected
-from whichpic.web.limits import Buckets, Limits, begins_session, is_near, is_upload, visitor
+from whichpic.web.limits import Buckets, Limits, begins_session, is_near, is_upload, opens_page, visitor
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -90,6 +90,7 @@ class Guard:
         self.rules = rules or Rules()
         self._requests = Buckets()
         self._sessions = Buckets()
+        self._pages = Buckets()
         name = hashlib.sha256(f"name {self.rules.token}".encode()).hexdigest()[:8]
         self._cookie = f"whichpic-{name}"  # two servers of one machine share their cookies
         self._pass = hashlib.sha256(f"pass {self.rules.token}".encode()).hexdigest()
@@ -142,10 +143,12 @@ class Guard:
 
     def _too_often(self, scope: Scope) -> _Refusal | None:
         who, limits = visitor(scope), self.rules.limits
-        near = is_near(who.partition("/")[0])
+        near, method, path = is_near(who.partition("/")[0]), scope.get("method", ""), scope["path"]
         wait = self._requests.take(who, limits.requests_near if near else limits.requests)
-        if not wait and begins_session(scope.get("method", ""), scope["path"]):
+        if not wait and begins_session(method, path):
             wait = self._sessions.take(who, limits.sessions_near if near else limits.sessions)
+        if not wait and opens_page(method, path):
+            wait = self._pages.take(who, limits.pages_near if near else limits.pages)
         if not wait:
             return None
         seconds = max(1, math.ceil(wait))

@@ -1,4 +1,4 @@
-"""How much one visitor may ask for: requests by the second, sessions by the minute, bytes of a body. Called by guard."""
+"""How much one visitor may ask for: requests, pages and sessions in a while, bytes of a body. Called by guard."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ class Limits:
 
     requests: Pace = Pace(50, 400)
     sessions: Pace = Pace(30 / 60, 30)
-    requests_near: Pace = Pace(400, 2000)
+    pages: Pace = Pace(2, 60)
+    requests_near: Pace = Pace(1000, 4000)
     sessions_near: Pace = Pace(600 / 60, 600)
+    pages_near: Pace = Pace(20, 300)
     body: int = MB
     upload: int = 21 * MB
     """Of a body with a picture: one of 20 MB, and what is around it."""
@@ -43,6 +45,11 @@ class Limits:
 def begins_session(method: str, path: str) -> bool:
     """Whether a request begins a session."""
     return method == "POST" and _BEGINS.fullmatch(path) is not None
+
+
+def opens_page(method: str, path: str) -> bool:
+    """Whether a request makes a page: the server holds it for a while, whether anybody looks at it or not."""
+    return method in ("GET", "HEAD") and not path.startswith(("/api/", "/static/", "/_nicegui", "/favicon", "/openapi"))
 
 
 def is_upload(path: str) -> bool:
