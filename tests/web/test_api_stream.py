@@ -45,9 +45,13 @@ def served(site: Site) -> Iterator[int]:
 @contextmanager
 def thinking(site: Site) -> Iterator[None]:
     """As long as this lasts, the threads that make questions are busy."""
+
+    def hold() -> None:
+        done.wait(20)
+
     done = threading.Event()
     for _ in range(8):
-        site.desk.later(lambda: done.wait(20) and None)
+        site.desk.later(hold)
     yield
     done.set()
 
