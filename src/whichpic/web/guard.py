@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from whichpic.errors import WhichpicError
 from whichpic.web import faults
 from whichpic.web.headers import NONCE, OWN, Header, protected
-from whichpic.web.limits import Buckets, Limits, begins_session, is_near, is_upload, opens_page, visitor
+from whichpic.web.limits import Buckets, Limits, begins_session, is_upload, opens_page, visitor
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -142,8 +142,8 @@ class Guard:
         return _Refusal(421, f"this server does not go by the name '{name[:80]}'; it is given one with --host-name")
 
     def _too_often(self, scope: Scope) -> _Refusal | None:
-        who, limits = visitor(scope), self.rules.limits
-        near, method, path = is_near(who.partition("/")[0]), scope.get("method", ""), scope["path"]
+        (who, near), limits = visitor(scope), self.rules.limits
+        method, path = scope.get("method", ""), scope["path"]
         wait = self._requests.take(who, limits.requests_near if near else limits.requests)
         if not wait and begins_session(method, path):
             wait = self._sessions.take(who, limits.sessions_near if near else limits.sessions)
@@ -253,8 +253,8 @@ class Guard:
         if refusal is not None:
             await send({"type": "websocket.close", "code": 1008, "reason": ""})
             return
-        who, limits = visitor(scope), self.rules.limits
-        pace = limits.requests_near if is_near(who.partition("/")[0]) else limits.requests
+        (who, near), limits = visitor(scope), self.rules.limits
+        pace = limits.requests_near if near else limits.requests
 
         async def receive_paced() -> Message:
             message = await receive()

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 MB = 1 << 20
@@ -33,9 +34,9 @@ class Limits:
 
     requests: Pace = Pace(50, 400)
     sessions: Pace = Pace(30 / 60, 30)
-    pages: Pace = Pace(2, 60)
     requests_near: Pace = Pace(1000, 4000)
     sessions_near: Pace = Pace(600 / 60, 600)
+    pages: Pace = Pace(2, 60)
     pages_near: Pace = Pace(20, 300)
     body: int = MB
     upload: int = 21 * MB
@@ -57,29 +58,28 @@ def is_upload(path: str) -> bool:
     return _UPLOADS.fullmatch(path) is not None
 
 
-def is_near(address: str) -> bool:
-    """Whether a visitor is on this machine; one without an IP address is in this process, or comes by a Unix socket."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return True
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_loopback
+def visitor(scope: Any) -> tuple[str, bool]:
+    """Whom a request is counted for, and whether that is somebody on this machine.
 
-
-def visitor(scope: Any) -> str:
-    """Whom a request is counted for: an IPv4 address, or the /64 network of an IPv6 one, since that is what a home has."""
+    An IPv4 address, or the /64 network of an IPv6 one, since that is what a home has. Who has no IP address is in this
+    process, or comes by a Unix socket.
+    """
     client = scope.get("client")
-    address = str(client[0]) if client else ""
+    return _counted(str(client[0]) if client else "")
+
+
+@lru_cache(maxsize=MOST_ADDRESSES)
+def _counted(address: str) -> tuple[str, bool]:
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return address
+        return address, True
     if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.ip_network((found, 64), strict=False)) if not found.is_loopback else str(found)
-    return str(found)
+        if found.ipv4_mapped is None:
+            near = found.is_loopback
+            return str(found) if near else str(ipaddress.ip_network((found, 64), strict=False)), near
+        found = found.ipv4_mapped
+    return str(found), found.is_loopback
 
 
 class Buckets:
