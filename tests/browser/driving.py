@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -80,30 +79,27 @@ def bare_home(place: Path) -> Iterator[Path]:
     settings.cache_clear()
 
 
-_UNTIL_SERVE = """
-import sys, uvicorn
-from pathlib import Path
-from whichpic.web.shelf import opened
-from whichpic.web.talks import Talks
-from whichpic.web.desk import Desk
-from whichpic.web.app import Site, build
-shelf, desk = opened([Path(p) for p in sys.argv[2:]], encoder="toy"), Desk()
-uvicorn.run(build(Site(shelf, Talks(shelf, desk, asker="facts,pick"), desk)), host="127.0.0.1", port=int(sys.argv[1]))
-"""
-
-
 @contextmanager
 def serving(albums: Sequence[Path], home: Path, *options: str) -> Iterator[Server]:
     """`whichpic serve` in a process of its own, without weights, until the block ends."""
     port = free_port()
     home.mkdir(parents=True, exist_ok=True)
     log = home / f"serve-{port}.log"
-    command = [sys.executable, "-m", "whichpic", "serve", *map(str, albums), "--port", str(port), *options]
-    if importlib.util.find_spec("whichpic.cli.serve") is None:
-        command = [sys.executable, "-c", _UNTIL_SERVE, str(port), *map(str, albums)]
+    command = [
+        sys.executable,
+        "-m",
+        "whichpic",
+        "serve",
+        *(str(each.absolute()) for each in albums),
+        "--port",
+        str(port),
+        *options,
+    ]
     env = {**os.environ, "WHICHPIC_HOME": str(home), "WHICHPIC_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env)
+        process = subprocess.Popen(
+            command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env, cwd=home
+        )
     server = Server(f"http://127.0.0.1:{port}", list(albums), log, process)
     try:
         _wait(server)
@@ -202,7 +198,8 @@ def sideways(page: Page) -> str:
         page.evaluate("""() => {
         const wide = document.documentElement.clientWidth;
         if (document.scrollingElement.scrollWidth <= wide) return "";
-        const out = [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > wide + 0.5);
+        const wider = e => e.getBoundingClientRect().right > wide + 0.5;
+        const out = [...document.body.querySelectorAll("*")].filter(e => wider(e) && ![...e.children].some(wider));
         return out.slice(0, 3).map(e => e.outerHTML.slice(0, 120)).join(" | ") || "something";
     }""")
     )
