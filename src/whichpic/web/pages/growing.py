@@ -32,11 +32,14 @@ class Growing:
         self._last: tuple[object, ...] = ()
         self._box = el("section", cls="banner growing", aria_label=page.say("grow.label"), hidden=True)
         with self._box:
-            self._text = el("p", cls="growing-text")
-            self._bar = el("progress", cls="progress", max=1, aria_label=page.say("grow.label"))
-            self._buttons = el("div", cls="line")
-            self._skips = el("details", hidden=True)
-        self._said = said()
+            with el("div", cls="line") as self._line:
+                self._text = el("p")
+                self._bar = el("progress", cls="progress", max=1, aria_label=page.say("grow.label"))
+                self._buttons = el("div", cls="line")
+            with el("details", hidden=True) as self._skips:
+                self._how_many = el("summary")
+                self._names = el("ul", cls="skips")
+        self._said = said(cls="unseen")
         end = page.album.watch(self._moved)
         ui.context.client.on_delete(end)
         self._draw()
@@ -63,28 +66,32 @@ class Growing:
     def _draw(self) -> None:
         self._drawn = time.monotonic()
         now = self.page.album.indexing
-        put(self._box, hidden=now.state == "idle")
-        if now.state != "idle":
+        idle = now.state == "idle"
+        # What was left out can still be read when all else is done.
+        put(self._box, hidden=idle and not (self._last and now.skipped))
+        put(self._line, hidden=idle)
+        if not idle:
             self._text.text = self._told(now)
             known = now.state == "running" and now.total > 0
-            put(self._bar, value=min(1.0, round(now.done / now.total, 3)) if known else None, max=1,
+            put(self._bar, value=min(1.0, round(now.done / now.total, 3)) if known else None,
                 hidden=now.state == "failed")  # fmt: skip
-        if (now.state, now.skipped) != self._last:
-            before = self._last[:1]
-            self._last = (now.state, now.skipped)
+        if (now.state, now.skipped) != self._last and (self._last or not idle):
+            before, self._last = self._last[:1], (now.state, now.skipped)
             if before != (now.state,):
                 self._offer(now)
-                self._told_aloud(before, now)
-            self._list_skips(now)
+                self._aloud(now)
+            put(self._skips, hidden=not now.skipped)
+            if now.skipped:
+                background_tasks.create(self._left_out(now.skipped), name="files left out")
 
-    def _told_aloud(self, before: tuple[object, ...], now: Indexing) -> None:
-        """Only what begins and ends is read out: who hears it would hear nothing else."""
+    def _aloud(self, now: Indexing) -> None:
+        """Only what begins and ends is read out: who hears it would hear nothing else. How it ended can be read, too."""
         say = self.page.say
-        if now.state == "idle" and before:
-            new = self._pictures() - self._n
-            self._n = self._pictures()
+        self._said.classes(add="" if now.state == "idle" else "unseen", remove="unseen" if now.state == "idle" else "")
+        if now.state == "idle":
+            new, self._n = self._pictures() - self._n, self._pictures()
             self._said.text = say("grow.new", n=f"{new:,}") if new > 0 else say("grow.done")
-        elif before or now.state != "idle":
+        else:
             self._said.text = say(f"grow.{now.state}", error=now.error)
 
     def _told(self, now: Indexing) -> str:
@@ -110,32 +117,32 @@ class Growing:
         self._buttons.clear()
         with self._buttons:
             if now.state == "running":
-                button(say("grow.pause"), on_click=album.pause, do="pause")
+                self._pauses = button(say("grow.pause"), on_click=self._pause, do="pause")
             elif now.state == "paused":
                 button(say("grow.resume"), on_click=album.start, do="resume")
             elif now.state == "failed":
                 button(say("grow.retry"), on_click=album.start, do="resume")
 
-    def _list_skips(self, now: Indexing) -> None:
-        put(self._skips, hidden=not now.skipped)
-        self._skips.clear()
-        if not now.skipped:
-            return
-        with self._skips:
-            el("summary", self.page.say("grow.skipped", n=f"{now.skipped:,}"))
-            background_tasks.create(self._named(), name="skipped files")
+    def _pause(self) -> None:
+        """The batch that is under way is ended first, which takes a while."""
+        self.page.album.pause()
+        self._pauses.text = self.page.say("grow.pausing")
+        put(self._pauses, aria_disabled="true")
 
-    async def _named(self) -> None:
-        """The files and the reasons; they are known when the run has written them down."""
+    async def _left_out(self, n: int) -> None:
+        """The files and the reasons, as far as the run has written them down."""
         skips = await asyncio.to_thread(self.page.album.skips)
-        if not self._skips.is_deleted and skips:
-            with self._skips, el("ul", cls="skips"):
-                for skip in skips[:MOST_SKIPS]:
-                    with el("li"):
-                        el("span", skip.path, cls="path")
-                        el("span", skip.reason, cls="soft")
-                if len(skips) > MOST_SKIPS:
-                    el("li", self.page.say("grow.skipped.more", n=f"{len(skips) - MOST_SKIPS:,}"))
+        if self._names.is_deleted:
+            return
+        self._how_many.text = self.page.say("grow.skipped", n=f"{n:,}")
+        self._names.clear()
+        with self._names:
+            for skip in skips[:MOST_SKIPS]:
+                with el("li"):
+                    el("span", skip.path)
+                    el("span", skip.reason, cls="soft")
+            if len(skips) > MOST_SKIPS:
+                el("li", self.page.say("grow.skipped.more", n=f"{len(skips) - MOST_SKIPS:,}"))
 
 
 def _left(say: Say, seconds: float) -> str:
