@@ -35,6 +35,7 @@ from whichpic.web.views import (
     Say,
     State,
     TakeBack,
+    asked_of,
     question_id,
     reason_views,
     state_of,
@@ -120,7 +121,7 @@ class Talk:
             self._asked = self._done
             self._asking = True
             mark, twin = self._done, self.session.twin()
-            state = self._renewed()
+            state = self._renewed(same_list=True)
         self._tell(state)
 
         def work() -> None:
@@ -271,9 +272,10 @@ class Talk:
         with self._lock:
             if self._done != mark:
                 return
+            held = len(self.session.records)
             self.session.take(twin)
             self._offered, self._asking, self._trouble = questions, False, trouble
-            state = self._renewed()
+            state = self._renewed(same_list=len(self.session.records) == held)
         self._tell(state)
 
     def _took(self, twin: Session, mark: int) -> bool:
@@ -285,9 +287,13 @@ class Talk:
         self._tell(state)
         return True
 
-    def _renewed(self) -> State:
+    def _renewed(self, *, same_list: bool = False) -> State:
         self._revision += 1
-        self._state = self._view()
+        if same_list and self._state is not None:
+            self._state = asked_of(self._state, self.session, revision=self._revision, questions=self._offered,
+                                   asking=self._asking, trouble=self._trouble)  # fmt: skip
+        else:
+            self._state = self._view()
         return self._state
 
     def _view(self) -> State:

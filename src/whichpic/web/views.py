@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from typing import TYPE_CHECKING, Annotated, Literal
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -248,13 +249,21 @@ def alt_of(gallery: Gallery, picture: str) -> str:
     return ", ".join(name for name in best[:4] if seen[name] >= 0.3) or ", ".join(best[:1])
 
 
+_SEEN: WeakKeyDictionary[Gallery, dict[str, PictureView]] = WeakKeyDictionary()
+"""Pictures as plain data: making one takes longer than all else of its place in a list."""
+
+
 def picture_view(gallery: Gallery, picture: Picture) -> PictureView:
     """A picture as plain data."""
+    seen = _SEEN.setdefault(gallery, {})
+    if (known := seen.get(picture.id)) is not None:
+        return known
     name = picture.paths[0] if picture.paths else picture.id
-    return PictureView(
+    view = seen[picture.id] = PictureView(
         id=picture.id, name=_clean(name), alt=_clean(alt_of(gallery, picture.id)), width=picture.width,
         height=picture.height, taken=picture.taken,
     )  # fmt: skip
+    return view
 
 
 def listed(gallery: Gallery, shown: Shown) -> Listed:
@@ -306,6 +315,18 @@ def state_of(
         trouble=_clean(trouble or session.trouble),
         note=_clean(session.note),
     )
+
+
+def asked_of(
+    state: State, session: Session, *, revision: int, questions: list[Question], asking: bool, trouble: str
+) -> State:
+    """The same list with other questions: nothing of it is computed again."""
+    return state.model_copy(
+        update={
+            "revision": revision, "questions": [question_view(session.gallery, each) for each in questions],
+            "asking": asking, "trouble": _clean(trouble or session.trouble), "note": _clean(session.note),
+        }
+    )  # fmt: skip
 
 
 def filters_of(records: list[Record]) -> list[str]:
