@@ -41,7 +41,8 @@ def test_pictures_that_stay_are_not_loaded_again(talk: Talking) -> None:
     before = set(talk.shown())
     talk.say("in the snow")
     kept = talk.page.evaluate(
-        "[...document.querySelectorAll('.grid .tile')].filter(e => e.querySelector('img').seenBefore).map(e => e.dataset.picture)"
+        "[...document.querySelectorAll('.grid .tile')]"
+        ".filter(e => e.querySelector('img').seenBefore).map(e => e.dataset.picture)"
     )
     assert kept and set(kept) == before & set(talk.shown())
     ranks = talk.page.locator(".grid .badge").all_inner_texts()
@@ -84,7 +85,10 @@ def test_arrows_go_by_what_is_seen(talk: Talking) -> None:
 
 def test_one_picture_is_a_stop_of_the_tab_key(talk: Talking) -> None:
     talk.say("a cat")
-    stops = "[...document.querySelectorAll('.grid button')].filter(e => e.tabIndex === 0).map(e => e.closest('.tile').dataset.picture)"
+    stops = (
+        "[...document.querySelectorAll('.grid button')]"
+        ".filter(e => e.tabIndex === 0).map(e => e.closest('.tile').dataset.picture)"
+    )
     talk.page.wait_for_function(f"new Set({stops}).size === 1")
     talk.box.press("ArrowDown")
     talk.page.keyboard.press("ArrowRight")
@@ -156,7 +160,8 @@ def test_a_picture_of_more_than_20_mb_is_not_even_sent(talk: Talking) -> None:
     talk.page.evaluate("""() => {
         const data = new DataTransfer();
         data.items.add(new File([new Uint8Array(21 * 1024 * 1024)], "large.png", {type: "image/png"}));
-        document.querySelector("#say").dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
+        const event = new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
+        document.querySelector("#say").dispatchEvent(event);
     }""")
     expect(talk.trouble.first).to_contain_text("20 MB")
     assert not [url for url in sent if "/picture" in url]
@@ -239,7 +244,8 @@ def test_a_picture_is_shown_while_it_is_sent(talk: Talking) -> None:
         const file = new File([Uint8Array.from(atob(bytes), c => c.charCodeAt(0))], "<b>mine</b>.png", {type: "image/png"});
         const data = new DataTransfer();
         data.items.add(file);
-        document.querySelector("#say").dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
+        const event = new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
+        document.querySelector("#say").dispatchEvent(event);
     }""",
         pixels,
     )
