@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from whichpic.web.texts import Language
 
 
+_STYLE = (
+    ":root{color-scheme:light dark}body{margin:0;padding:1rem 1.25rem 3rem;background:light-dark(#fdfdfb,#14171a);"
+    'color:light-dark(#1c2126,#e6e9eb);font:1rem/1.55 "Source Sans 3",-apple-system,"Segoe UI","Noto Sans",Ubuntu,'
+    '"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",system-ui,sans-serif;overflow-wrap:break-word}'
+    "a{color:light-dark(#0a5c82,#79c2e6)}header a{color:inherit;text-decoration:none;font-weight:600}"
+    "main{max-width:34rem;margin:12vh auto 0}h1{font:400 1.9rem/1.2 Charter,Georgia,serif;margin:0 0 1rem}"
+    "input,button{font:inherit;color:inherit;background:light-dark(#f4f4ef,#1c2024);border:1px solid light-dark(#84898c,"
+    "#6d7780);border-radius:4px;padding:.35rem .7rem;margin:.25rem .25rem .25rem 0;max-width:100%;box-sizing:border-box}"
+    ":focus-visible{outline:2px solid light-dark(#0a5c82,#79c2e6);outline-offset:2px}"
+)
+"""The look of the pages, in a few lines: whoever has no token has no stylesheet."""
+
+
 def for_programs(path: str) -> bool:
     """Whether what asks for an address is a program, and wants JSON."""
     return path.startswith("/api/") or path == "/openapi.json"
@@ -35,7 +48,7 @@ def page(status: int, language: Language, line: str = "") -> str:
     form = ""
     if status == 401:
         form = (
-            f'<form method="get" action="/"><label for="token">{escape(say("fault.token", language))}</label> '
+            f'<form method="get"><label for="token">{escape(say("fault.token", language))}</label> '
             '<input id="token" name="token" type="password" autocomplete="current-password" required> '
             f"<button>{escape(say('fault.enter', language))}</button></form>"
         )
@@ -45,9 +58,7 @@ def page(status: int, language: Language, line: str = "") -> str:
         f'<!doctype html>\n<html lang="{HTML_LANGUAGE[language]}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)} · whichpic</title>\n"
-        "<style>:root{color-scheme:light dark}body{font:1.0625rem/1.6 system-ui,sans-serif;max-width:34rem;"
-        "margin:12vh auto;padding:0 1.25rem}h1{font-size:1.5rem}input,button{font:inherit;padding:.35rem .6rem;"
-        "margin:.25rem 0}</style>\n</head>\n<body>\n"
+        f'<style>{_STYLE}</style>\n</head>\n<body>\n<header><a href="/">whichpic</a></header>\n'
         f"<main>\n<h1>{escape(title)}</h1>\n<p>{escape(text)}</p>\n{form}{detail}{home}</main>\n</body>\n</html>\n"
     )
 

@@ -308,7 +308,7 @@ def _headers(scope: Scope) -> dict[str, str]:
 def _plain_host(host: str) -> str:
     """The name in a Host header, without its port and brackets; "?" for what is none."""
     host = host.strip().casefold()
-    if ":" in host and not host.startswith("[") and _is_address(host):
+    if host.count(":") > 1 and not host.startswith("[") and _is_address(host):
         return host  # a bare IPv6 address, as --host has it
     found = _HOST.fullmatch(host)
     return "?" if found is None else (found[1] or found[2]).rstrip(".")
