@@ -30,8 +30,9 @@ from whichpic.web.talks import Talks
 DEADLINE = 0.5
 SLACK = 3.0
 """Seconds for everything that is not the model, on a busy machine."""
-FAULTS = sorted(REASONS)
 ASKERS = ("captions,facts", "pictures,facts")
+CASES = [(fault, ASKERS[place % 2]) for place, fault in enumerate(sorted(REASONS))]
+"""Both askers meet each kind of fault; every one of them with each fault is test_every_call_site."""
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +72,7 @@ def turn(client: TestClient, where: str, event: dict[str, Any]) -> tuple[dict[st
     return first.json(), states[-1], time.perf_counter() - began
 
 
-@pytest.mark.parametrize("asker", ASKERS)
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(("fault", "asker"), CASES)
 def test_the_list_comes_at_once_and_the_question_from_facts(shelf: Shelf, fault: str, asker: str) -> None:
     with faulty(fault) as server, site_of(shelf, server.url, asker) as client:
         name = shelf.first.name

@@ -136,7 +136,7 @@ class Answer:
 
     def end(self, part: Done | Failed) -> None:
         """Take the last part of a stream."""
-        self.seconds = part.seconds
+        self.seconds, self.text = part.seconds, self.text.strip()
         if isinstance(part, Failed):
             self.finish, self.detail, self.again = "failed", part.detail, part.again
         else:

@@ -59,6 +59,7 @@ class AnswerView:
         answer, say = self.answer, self.say
         put(self._waiting, hidden=bool(answer.text) or answer.over)
         put(self._stop, hidden=answer.over or self._alone)
+        put(self._fault, hidden=answer.finish != "failed")
         put(self._copy, hidden=not (answer.over and answer.text))
         put(self._again, hidden=answer.finish not in ("failed", "stopped"))
         put(self._text, aria_busy=None if answer.over else "true")
@@ -71,7 +72,6 @@ class AnswerView:
         self._text.classes("prose")
         with self._text:
             prose.draw(answer.text)
-        put(self._fault, hidden=answer.finish != "failed")
         self._fault.set_text(say("chat.failed", why=answer.detail) if answer.finish == "failed" else "")
         self._meta.set_text(self._told())
 
