@@ -137,8 +137,8 @@ def test_the_picture_can_be_hidden_while_one_guesses_along(page: Page) -> None:
     page.keyboard.press("End")
     at(page, "rank 1")
     page.get_by_role("button", name="Hide it").click()
-    page.get_by_text("Hidden: guess along.").wait_for()
-    assert page.locator("li.aim, .replay-target").count() == 0
+    page.get_by_text("Hidden: guess along.").first.wait_for()
+    assert page.locator("li.aim, .replay-target, .rank-chart").count() == 0
     assert "rank" not in page.inner_text(".stepper [role=status]")
     page.get_by_role("button", name="Show it").click()
     page.locator("li.aim").wait_for()

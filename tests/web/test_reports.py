@@ -145,6 +145,18 @@ def test_a_file_that_has_changed_is_read_again(root: Path) -> None:
     assert len(reports.dialogues(slug)[1]) == 5
 
 
+def test_the_figures_of_large_files_follow_at_the_next_look(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("whichpic.web.reports.AT_ONCE", 10)
+    reports = Reports([root])
+    found = {each.place: each for each in reports.found()}
+    assert found["runs/a/played.jsonl"].runs == () and not found["runs/a/played.jsonl"].trouble
+    assert found["runs/a/report"].runs
+    assert reports.get(found["runs/a/played.jsonl"].slug).runs[0].dialogues == 3
+    monkeypatch.setattr("whichpic.web.reports.LARGEST", 10)
+    found = {each.place: each for each in Reports([root]).found()}
+    assert "too large" in found["runs/a/played.jsonl"].trouble
+
+
 def test_a_dialogue_is_steps_with_questions_answers_and_ranks() -> None:
     steps = of_dialogue(dialogues(1)[0])
     said, answered, unsure = steps.steps

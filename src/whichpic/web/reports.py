@@ -26,9 +26,11 @@ DEEPEST = 4
 """Folders below a named one that are looked into."""
 MOST_FOLDERS = 4_000
 MOST_FOUND = 500
-LARGEST = 256 << 20
+LARGEST = 96 << 20
 """Bytes of a file that is read; a larger one is named only."""
-_HELD = 8  # files of dialogues that are kept in memory
+AT_ONCE = 16 << 20
+"""Bytes of dialogues that one look at the list reads for their figures; those of the others follow at the next."""
+_HELD = 2 * LARGEST  # bytes of files of dialogues that are kept in memory
 ROWS = ("rows.parquet", "rows.csv")
 
 Kind = Literal["report", "dialogues"]
@@ -107,7 +109,12 @@ class Reports:
         places = {place.slug: place for place in self._look()}
         with self._lock:
             self._places = places
-        found = [self._described(place) for place in places.values()]
+        left = AT_ONCE
+        found = []
+        for place in sorted(places.values(), key=lambda place: _stat(place)[0], reverse=True):
+            spent = 0 if place.kind == "report" or self._key(place) in self._known else _stat(place)[1]
+            left -= spent
+            found.append(self._described(place, figures=left >= 0 or not spent))
         return sorted(found, key=lambda each: (each.at, each.place), reverse=True)
 
     def get(self, slug: str) -> Found:
@@ -165,21 +172,23 @@ class Reports:
                 if not left:
                     return
 
-    def _described(self, place: _Place) -> Found:
-        try:
-            stat = place.file.stat()
-        except OSError as error:
-            return Found(place.slug, place.kind, place.below, "", trouble=error.strerror or str(error))
-        key = (place.path, stat.st_mtime_ns, stat.st_size)
+    def _key(self, place: _Place) -> tuple[Path, int, int]:
+        return (place.path, *_stat(place))
+
+    def _described(self, place: _Place, *, figures: bool = True) -> Found:
+        key = self._key(place)
         with self._lock:
             if (known := self._known.get(key)) is not None:
                 return known
-        at = f"{datetime.fromtimestamp(stat.st_mtime, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        _, changed, size = key
+        at = f"{datetime.fromtimestamp(changed / 1e9, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        if not figures and size <= LARGEST:
+            return Found(place.slug, place.kind, place.below, at)
         runs: tuple[Run, ...] = ()
         trouble = ""
         try:
-            if stat.st_size > LARGEST:
-                raise SessionError(f"it has {stat.st_size >> 20:,} MB: too large to be shown here")
+            if size > LARGEST:
+                raise SessionError(f"it has {size >> 20:,} MB: too large to be shown here")
             runs = _runs_of_report(place.file) if place.kind == "report" else self._runs_of_dialogues(place.path)
         except (WhichpicError, OSError, ValueError) as error:
             # The messages of readers name the file with its whole path, which is nobody's business here.
@@ -230,7 +239,7 @@ class Reports:
             raise SessionError(str(error).replace(str(path), path.name)) from None
         with self._lock:
             self._held[key] = read
-            while len(self._held) > _HELD:
+            while len(self._held) > 1 and sum(size for _, _, size in self._held) > _HELD:
                 self._held.popitem(last=False)
         return read
 
@@ -249,6 +258,15 @@ def _below(root: Path) -> Iterator[_Place]:
             path = here / name
             if name.endswith(".jsonl") and _inside(path, root) and _has_dialogues(path):
                 yield _Place(root, path, "dialogues")
+
+
+def _stat(place: _Place) -> tuple[int, int]:
+    """When the file was written (ns), and its size; zeros where it has gone."""
+    try:
+        stat = place.file.stat()
+    except OSError:
+        return 0, 0
+    return stat.st_mtime_ns, stat.st_size
 
 
 def _inside(path: Path, root: Path) -> bool:

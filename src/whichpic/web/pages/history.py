@@ -119,7 +119,7 @@ class _History:
         address = self.seen.address(each.found) if each.found else ""
         if address:
             el("img", src=address, alt=self.seen.words(each.found)[:200], cls="thumb", loading="lazy")
-        else:
+        elif not self.shelved.captions_only:
             el("span", cls="thumb", aria_hidden="true")
         with el("div", cls="history-what"):
             link(each.said or say("history.wordless"), f"{self.root}/{quote(each.id, safe='')}", cls="report-name")

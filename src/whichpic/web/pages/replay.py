@@ -155,6 +155,9 @@ class Replay:
         if self.steps.target:
             self._chart.clear()
             with self._chart:
+                if self.hidden:
+                    el("p", say("replay.target.hidden"), cls="soft small")
+                    return
                 chart(say, self.steps.ranks, self.at)
                 if step.rank is not None:
                     p = "–" if step.p is None else f"{100 * step.p:.1f}"

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 LISTED = 50
 """Dialogues of one page of a list."""
+PATIENCE = 60.0
+"""Seconds that reading a large file of dialogues may take before its page fails."""
 _KEPT = {"Cache-Control": "private, max-age=86400"}
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -46,7 +48,7 @@ def pages(site: Site) -> None:
     """Register the pages and files with NiceGUI."""
     reports = Reports(site.reports)
 
-    @ui.page("/reports")
+    @ui.page("/reports", response_timeout=PATIENCE)
     async def every(request: Request) -> None:
         found = await asyncio.to_thread(reports.found)
         with frame(request, site, title=spoken(request)("reports.title"), here="reports") as say:
@@ -77,7 +79,7 @@ def pages(site: Site) -> None:
         jpeg = drawn(picture, side)
         return Response(status_code=404) if jpeg is None else Response(jpeg, media_type="image/jpeg", headers=_KEPT)
 
-    @ui.page("/replay/{slug}", response_timeout=30)
+    @ui.page("/replay/{slug}", response_timeout=PATIENCE)
     async def dialogues(request: Request, slug: str) -> None:
         with frame(request, site, title=spoken(request)("replay.title"), here="reports") as say:
             try:
@@ -89,7 +91,7 @@ def pages(site: Site) -> None:
             _list(say, slug, header, read, seen, show=request.query_params.get("show", "all"),
                   page=_number(request.query_params.get("page")))  # fmt: skip
 
-    @ui.page("/replay/{slug}/{number}", response_timeout=30)
+    @ui.page("/replay/{slug}/{number}", response_timeout=PATIENCE)
     async def dialogue(request: Request, slug: str, number: str) -> None:
         with frame(request, site, title=spoken(request)("replay.title"), here="reports") as say:
             try:
