@@ -37,6 +37,7 @@ _ROOM = {"thing": 5, "scene": 2, "people": 1, "colour": 2, "light": 1, "place": 
 """So many chips of a sort, so that they are varied; where a sort has fewer, things fill the room."""
 _OF_A_KIND = 2
 """Of ten animals two are enough."""
+_NEARLY = 0.8
 _EXAMPLES = 3
 _OFTEN = 0.004
 """Examples are of things that this share of the pictures hold: what is seen once was often seen wrongly."""
@@ -160,6 +161,7 @@ def _chips(gallery: Gallery, there: Mapping[Named, Rows], language: Language) ->
     good = [named for named in worth if SHARE[0] <= len(there[named]) / n <= SHARE[1] and _sayable(*named, language)]
     if n < 60 or len(good) < 6:  # in a small album what is in one picture narrows well, too
         good = [named for named in worth if len(there[named]) < n and _sayable(*named, language)]
+    good = [named for named in good if not _is_nearly_one_kind(named, there)]
     good.sort(key=lambda named: (-worth[named], named))
     taken: list[Named] = []
     for room in (_ROOM, {"thing": CHIPS, "scene": 4, "colour": 4}):
@@ -187,6 +189,12 @@ def _sayable(attribute: str, name: str, language: Language) -> bool:
     return any(mention.concept.name == name and not mention.negated for mention in vocabulary().mentions(text))
 
 
+def _is_nearly_one_kind(named: Named, there: Mapping[Named, Rows]) -> bool:
+    """Whether nearly all of a kind are of one of its kinds: "a dog" says more than "an animal"."""
+    kinds = vocabulary().descendants(named[1]) if named[0] == "thing" else ()
+    return any(len(there.get(("thing", kind), ())) >= _NEARLY * len(there[named]) for kind in kinds)
+
+
 def _new(named: Named, taken: list[Named]) -> bool:
     """Whether it says something that those before it do not: no kind of them, nor the third of one kind."""
     words = vocabulary()
@@ -204,16 +212,16 @@ def _new(named: Named, taken: list[Named]) -> bool:
 
 
 def _examples(gallery: Gallery, there: Mapping[Named, Rows], language: Language) -> tuple[str, ...]:
-    """Sentences of what is together in one picture; no thing twice, those that say most first."""
+    """Sentences of what is together in one picture; nothing twice, those that say most first."""
     held = _by_picture(gallery, there, language)
     told = sorted(held, key=lambda row: (-_told(held[row]), hashlib.sha256(gallery.ids[row].encode()).digest()))
     used: set[str] = set()
     found: list[str] = []
     for row in told:
-        things = [name for attribute, name in held[row] if attribute == "thing"]
-        if len(found) < _EXAMPLES and not used.intersection(things):
+        names = [name for attribute, name in held[row] if attribute in ("thing", "scene")]
+        if len(found) < _EXAMPLES and not used.intersection(names):
             found.append(_sentence(held[row], language))
-            used.update(things, (name for attribute, name in held[row] if attribute == "scene"))
+            used.update(names)
     return tuple(found)
 
 

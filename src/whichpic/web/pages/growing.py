@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 OFTEN = 0.5
 """Seconds between two drawings: reading is slower than indexing."""
+READ = 20.0
+"""Seconds for which the end of it can be read."""
 MOST_SKIPS = 200
 
 
@@ -91,8 +93,15 @@ class Growing:
         if now.state == "idle":
             new, self._n = self._pictures() - self._n, self._pictures()
             self._said.text = say("grow.new", n=f"{new:,}") if new > 0 else say("grow.done")
+            background_tasks.create(self._hush(self._said.text), name="indexed")
         else:
             self._said.text = say(f"grow.{now.state}", error=now.error)
+
+    async def _hush(self, text: str) -> None:
+        """What has been read need not stand there for good."""
+        await asyncio.sleep(READ)
+        if not self._said.is_deleted and self._said.text == text:
+            self._said.text = ""
 
     def _told(self, now: Indexing) -> str:
         say = self.page.say
