@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -115,7 +116,10 @@ class Shelved:
                 return False
             if not fresh.n:
                 return False
-            fresh.facts, fresh.groups  # noqa: B018  what the first turn needs is made before, and not while one waits
+            # What the first turn needs is made before, and not while somebody waits; so are the encoder's weights read.
+            fresh.facts, fresh.groups  # noqa: B018
+            with suppress(WhichpicError):
+                fresh.evidence("a picture")
             self._gallery = fresh
             self.revision += 1
         self._tell()
