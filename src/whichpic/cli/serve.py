@@ -51,8 +51,8 @@ def serve(
         list[str] | None,
         typer.Option(
             "--chat",
-            envvar="WHICHPIC_CHAT",
-            help="A model, named as in `talk`; may be given again. Pictures are talked about with all; the first also asks.",
+            help="A model, named as in `talk`; may be given again. Pictures are talked about with all; the first also asks. "
+            "Without it that of WHICHPIC_CHAT.",
         ),
     ] = None,
     llm: LlmOption = "",
@@ -96,6 +96,7 @@ def serve(
     """
     if find_spec("fastapi") is None or find_spec("nicegui") is None or find_spec("uvicorn") is None:
         raise ExtraMissing("whichpic serve", "web")
+    from whichpic.settings import settings
     from whichpic.web import serving
     from whichpic.web.app import Site
     from whichpic.web.desk import Desk
@@ -105,11 +106,11 @@ def serve(
 
     made_up = not token and not is_loopback(host)
     rules = Rules.of(host, token=_fresh() if made_up else token, names=host_name or ())
-    names = [name for name in dict.fromkeys(chat or ()) if name.strip().casefold() not in ("", "none")]
+    names = [name for name in dict.fromkeys(chat or [settings().chat]) if name.strip().casefold() not in ("", "none")]
     options: dict[str, Any] = {"adapter": adapter, "precision": precision, "allow_code": allow_code}
     model = opened_chat(names[0] if names else "", llm=llm, cache=chat_cache, **options)
     check_models(model, rewriter=rewriter, rerank=rerank)
-    given = {name: value for name, value in options.items() if value not in (None, "auto")}
+    given = {name: options[name] for name in ("precision", "allow_code") if options[name] not in (None, "auto")}
     asking: dict[str, Any] = {"asker": asker, "choose_by": chooser, "rewriter": rewriter, "rerank": rerank,
                               "sampler": sampler, "deadline": deadline, "chat": model}  # fmt: skip
     with serving.bound(host, port) as listening:

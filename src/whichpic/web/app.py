@@ -50,7 +50,7 @@ class Site:
     opened: Sequence[Chat | None] = ()
     """Those of the models that are open already, in their order."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What `open_chat` is given for the others."""
+    """What `open_chat` is given for those others whose weights are in this process."""
 
     @cached_property
     def chats(self) -> Chats:

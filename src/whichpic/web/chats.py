@@ -107,7 +107,7 @@ class Model:
 
 
 class Chats:
-    """The models of a site, by the names of `open_chat`. options go to `open_chat`; opened: chats that there are already."""
+    """The models of a site, by the names of `open_chat`. options are of weights in this process; opened: chats that there are already."""
 
     def __init__(self, names: Sequence[str], desk: Desk, *, opened: Sequence[Chat | None] = (), **options: Any) -> None:
         self.models: dict[str, Model] = {}
@@ -249,7 +249,7 @@ def name_of(wanted: str) -> str:
 def _opened(wanted: str, options: dict[str, Any]) -> Chat:
     if wanted.strip().lower().startswith("batch:"):
         raise ChatError("unsupported", "batch files are answered later, on another machine: name a server or weights")
-    return open_chat(wanted, **({"retries": 1, **options} if runs_elsewhere(wanted) else options))
+    return open_chat(wanted, **({"retries": 1} if runs_elsewhere(wanted) else options))
 
 
 def _written(
