@@ -9,7 +9,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from whichpic.web.talks import Talks
 
 STATIC = Path(__file__).parent / "static"
-_ROUTERS = ("api", "api_ask")
-_PAGES = ("home", "history", "conversation", "chat", "reports")
 RECONNECT = 30.0
 """Seconds that a page which lost its connection is waited for."""
 
@@ -82,33 +79,24 @@ def build(site: Site, *, rules: Rules | None = None) -> Guard:
     from fastapi.staticfiles import StaticFiles
     from nicegui import ui
 
-    from whichpic.web import faults
+    from whichpic.web import api, api_ask, faults
     from whichpic.web.guard import Guard
     from whichpic.web.headers import bless_template
+    from whichpic.web.pages import chat, conversation, history, home, reports
 
     app = FastAPI(title="whichpic", version=__version__, docs_url=None, redoc_url=None, lifespan=_life(site))
     app.state.site = site
-    for name in _ROUTERS:
-        _with(f"whichpic.web.{name}", lambda part: app.include_router(part.router(site)))
+    for part in (api, api_ask):
+        app.include_router(part.router(site))
     app.mount("/static", StaticFiles(directory=STATIC), "static")
-    for name in _PAGES:
-        _with(f"whichpic.web.pages.{name}", lambda part: part.pages(site))
+    for page in (home, history, conversation, chat, reports):
+        page.pages(site)
     faults.handlers(app)
     icon = STATIC / "icon.svg"
     ui.run_with(app, title="whichpic", tailwind=False, show_welcome_message=False, reconnect_timeout=RECONNECT,
                 binding_refresh_interval=None, favicon=icon if icon.is_file() else None)  # fmt: skip
     bless_template()
     return Guard(app, rules)
-
-
-def _with(name: str, use: Callable[[Any], None]) -> None:
-    """For the while in which parts of the site are being written: what cannot be used is said, and left out."""
-    import logging
-
-    try:
-        use(import_module(name))
-    except Exception as error:
-        logging.getLogger(__name__).warning("left out: %s (%s: %s)", name, type(error).__name__, error)
 
 
 def _life(site: Site) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

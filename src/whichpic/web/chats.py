@@ -107,7 +107,10 @@ class Model:
 
 
 class Chats:
-    """The models of a site, by the names of `open_chat`. options are of weights in this process; opened: chats that there are already."""
+    """The models of a site, by the names of `open_chat`.
+
+    opened: chats that there are already, in the order of the names; options: of weights in this process.
+    """
 
     def __init__(self, names: Sequence[str], desk: Desk, *, opened: Sequence[Chat | None] = (), **options: Any) -> None:
         self.models: dict[str, Model] = {}
