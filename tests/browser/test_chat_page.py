@@ -122,12 +122,34 @@ def test_stop_by_escape_edit_by_arrow_up_and_once_more(chat: Page, models: tuple
     chat.keyboard.press("ArrowUp")
     chat.wait_for_function("document.getElementById('question').value === 'Tell me all'")
     ask(chat, "Tell me less")
+    chat.wait_for_selector(".message.mine:has-text('Tell me less')")
     assert "A dog" in answers(chat, 1)[0]
     assert chat.locator(".message.mine .message-text").all_inner_texts() == ["Tell me less"]
+    fails(models[0], "500")
     chat.click("[data-do=regenerate]")
-    chat.wait_for_timeout(200)
+    chat.wait_for_selector(".chat-fault:visible")
+    assert models[0].asked[-1]["messages"][-1]["content"] == "Tell me less"
+
+
+def test_a_page_that_is_closed_ends_what_is_written_for_it(chat: Page, models: tuple[Faulty, Faulty]) -> None:
+    fails(models[0], "endless")
+    chat.click("[data-do=first][data-key=detail]")
+    chat.wait_for_selector(".message-text:has-text('more more')")
+    assert models[0].asked[-1]["messages"][-1]["content"] == "Describe this picture in detail."
+    chat.close()
+    assert models[0].left.wait(10), "the request went on"
+
+
+def test_a_prompt_for_captions_goes_into_the_box(chat: Page, models: tuple[Faulty, Faulty]) -> None:
+    chat.click("summary:has-text('Prompts for captions')")
+    chat.click("[data-do=prompt][data-key=mood]")
+    chat.wait_for_function("document.getElementById('question').value.startsWith('Describe the mood')")
+    chat.press("#question", "Enter")
     answers(chat, 1)
-    assert len(models[0].asked) == 3
+    assert [each["role"] for each in models[0].asked[-1]["messages"]] == ["system", "user"]
+    chat.click("[data-do=clear]")
+    chat.wait_for_selector("[data-do=first]:visible")
+    assert chat.locator(".message").count() == 0
 
 
 @pytest.mark.parametrize("fault", ["500", "html", "cut stream", "empty choices"])

@@ -171,14 +171,9 @@ class Conversation:
 
     def ask(self, question: str, models: Sequence[tuple[str, str]], *, blind: bool = False) -> Turn:
         """Begin a turn; models: the (id, name) of those that are asked. Raises ChatError."""
-        question = question.strip()
-        if not question:
-            raise ChatError("asked wrongly", "there is no question")
-        if len(question) > LONGEST_QUESTION:
-            raise ChatError("asked wrongly", f"{len(question):,} characters; a question has up to {LONGEST_QUESTION:,}")
+        turn = Turn(fitting(question), [Answer(id, name) for id, name in models], blind=blind)
         if len(self.turns) >= MOST_TURNS:
             raise ChatError("asked wrongly", f"{MOST_TURNS} questions are the most of one talk; clear it to begin anew")
-        turn = Turn(question, [Answer(id, name) for id, name in models], blind=blind)
         self.turns.append(turn)
         return turn
 
@@ -233,6 +228,16 @@ class Conversation:
         if self.system:
             row["system"] = self.system
         return {**row, "better": votes} if any(vote is not None for vote in votes) else row
+
+
+def fitting(question: str) -> str:
+    """A question as it is asked. Raises ChatError where there is none, or too much of it."""
+    question = question.strip()
+    if not question:
+        raise ChatError("asked wrongly", "there is no question")
+    if len(question) > LONGEST_QUESTION:
+        raise ChatError("asked wrongly", f"{len(question):,} characters; a question has up to {LONGEST_QUESTION:,}")
+    return question
 
 
 def messages_of(

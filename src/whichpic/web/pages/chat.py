@@ -17,7 +17,7 @@ from nicegui import background_tasks, ui
 
 from whichpic.errors import WhichpicError
 from whichpic.prompts import prompt
-from whichpic.web.chat_log import LONGEST_QUESTION, MOST_PICTURES, Answer, Conversation, Turn, from_album
+from whichpic.web.chat_log import LONGEST_QUESTION, MOST_PICTURES, Answer, Conversation, Turn, fitting, from_album
 from whichpic.web.chats import Done, Failed, Loading, Token
 from whichpic.web.pages.chat_messages import TurnView
 from whichpic.web.pages.chat_pictures import Pictures
@@ -137,6 +137,7 @@ class ChatPage:
                                      on_click=self.regenerate)  # fmt: skip
                 self._edit = button(say("chat.edit"), icon="edit", do="edit", cls="quiet", on_click=self.edit)
                 self._clear = button(say("chat.clear"), icon="close", do="clear", cls="quiet", on_click=self.clear)
+                el("span", say("chat.keys"), cls="small soft push chat-keys")
 
     def _saving(self) -> None:
         say = self.say
@@ -199,6 +200,7 @@ class ChatPage:
         try:
             models = self.settings.models()
             self.settings.chosen.decoding()
+            question = fitting(question)
             blind = self.settings.chosen.blind and len(models) > 1
             if blind:
                 random.shuffle(models)
@@ -208,6 +210,7 @@ class ChatPage:
             turn = self.talk.ask(question, [(each.id, each.name) for each in models], blind=blind)
         except WhichpicError as error:
             self.trouble(" ".join(str(error).split()))
+            self._after()
             return
         self.trouble("")
         self._editing = False
@@ -223,9 +226,10 @@ class ChatPage:
     async def regenerate(self) -> None:
         """The last question once more, to the models that are chosen now."""
         if self.talk.turns and not self._writing:
-            question = self.talk.turns[-1].question
             self._editing = True
-            await self.ask(question)
+            await self.ask(self.talk.turns[-1].question)
+            self._editing = False
+            self._after()
 
     def edit(self) -> None:
         """The last question back into the box; sending it replaces it and its answers."""
@@ -266,7 +270,7 @@ class ChatPage:
 
     async def _once_more(self, turn: Turn, answer: Answer) -> None:
         """One answer that failed or was stopped, written anew."""
-        if id(answer) in self._writing or not self.talk.turns or turn is not self.talk.turns[-1]:
+        if id(answer) in self._writing or not any(each is turn for each in self.talk.turns):
             return
         fresh = Answer(answer.model, answer.name)
         place = next(k for k, each in enumerate(turn.answers) if each is answer)
@@ -310,8 +314,8 @@ class ChatPage:
                         self._grown(turn, answer, self.say("chat.loading"))
                     elif isinstance(part, Done | Failed):
                         answer.end(part)
-                if not answer.over:
-                    await asyncio.sleep(OFTEN)
+                if not answer.over:  # the whole text is sent each time: a long one less often
+                    await asyncio.sleep(OFTEN + len(answer.text) / 50_000)
         finally:
             writing.stop()
             self._writing.pop(id(answer), None)
@@ -323,7 +327,7 @@ class ChatPage:
         view = self._views.get(id(turn))
         own = next((each for each in view.answers if each.answer is answer), None) if view else None
         if own is not None:
-            own.wait(waits) if waits else own.draw()
+            own.wait(waits) if waits else own.grow()
 
     def _drawn(self, turn: Turn) -> None:
         view = self._views.get(id(turn))

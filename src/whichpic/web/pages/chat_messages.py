@@ -54,6 +54,12 @@ class AnswerView:
         self._by.set_text(label)
         put(self.box, aria_label=self.say("chat.answer.of", name=label))
 
+    def grow(self) -> None:
+        """What is written so far."""
+        if not self._text.text:
+            put(self._waiting, hidden=True)
+        self._text.set_text(self.answer.text)
+
     def draw(self) -> None:
         """The answer as it is now."""
         answer, say = self.answer, self.say
