@@ -182,8 +182,8 @@ def test_a_filter_is_a_chip_that_can_be_taken_away(talk: Talking, server: Server
     place = api(talk, server)
     assert talk.page.request.post(f"{place}/events", data={"kind": "filtered", "conditions": ["has=cat"]}).ok
     chip = talk.page.locator(".query .chip.filter")
-    expect(chip).to_have_text("has=cat")
-    talk.page.get_by_role("button", name="Remove the filter has=cat").click()
+    expect(chip).to_contain_text("cat")
+    chip.get_by_role("button").click()
     expect(chip).to_have_count(0)
 
 
