@@ -117,6 +117,7 @@ def test_stop_ends_the_request_within_a_second(fault: str) -> None:
     with faulty(fault, "a dog") as server:
         parts, seconds = run(work(Chats([server.url], desk)))
         assert isinstance(parts[-1], Done) and parts[-1].finish == "stopped"
+        assert (parts[-1].tokens > 3) == (fault == "endless")
         assert server.left.wait(1.0)
     assert seconds < 1.0
     assert desk.beside(lambda: "free").result(1.0) == "free"  # the one thread there is

@@ -140,7 +140,7 @@ class Answer:
         if isinstance(part, Failed):
             self.finish, self.detail, self.again = "failed", part.detail, part.again
         else:
-            self.finish, self.tokens = part.finish, part.tokens or self.tokens
+            self.finish, self.tokens = part.finish, part.tokens
 
 
 @dataclass

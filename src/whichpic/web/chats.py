@@ -171,6 +171,7 @@ class Writing:
         self._pieces: Any = None
         self._held: Part | None = None
         self._given_all = False
+        self._said = 0
         self.began = perf_counter()
 
     @property
@@ -192,7 +193,7 @@ class Writing:
         if close is not None:
             with suppress(ValueError):  # a generator that another thread is in: that thread sees `stopped` next
                 close()
-        self.put(Done("stopped", self.seconds, 0))
+        self.put(Done("stopped", self.seconds, self._said))
 
     def follow(self, pieces: Iterator[str]) -> Iterator[str]:
         """The pieces, until somebody stops; they are closed in any case. Called by the thread that reads them."""
@@ -213,6 +214,7 @@ class Writing:
             if self._over:
                 return
             self._over = isinstance(part, Done | Failed)
+            self._said += isinstance(part, Token)
         with suppress(RuntimeError):  # the loop has gone, and with it whoever waited
             self._loop.call_soon_threadsafe(self._parts.put_nowait, part)
 
@@ -280,7 +282,7 @@ def _written(
             model._turn.release()
     except ChatError as error:
         stopped = writing.stopped or error.reason == "cancelled"
-        part = Done("stopped", writing.seconds, 0) if stopped else None
+        part = Done("stopped", writing.seconds, writing._said) if stopped else None
         writing.put(part or Failed(error.reason, model.line(error), writing.seconds, error.again))
     except WhichpicError as error:
         writing.put(Failed("unsupported", model.line(error), writing.seconds, again=False))

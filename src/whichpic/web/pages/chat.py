@@ -308,7 +308,6 @@ class ChatPage:
                 with self.client:
                     if isinstance(part, Token):
                         answer.text += part.text
-                        answer.tokens += 1
                         self._grown(turn, answer)
                     elif isinstance(part, Loading):
                         self._grown(turn, answer, self.say("chat.loading"))
