@@ -10,6 +10,7 @@ import pytest
 
 from tests.browser.payloads import PAYLOADS
 from whichpic.api import Album
+from whichpic.cli.talk import Conversation
 from whichpic.dialogue import Session, Term
 from whichpic.encoders.toy import Toy
 from whichpic.errors import SessionError
@@ -162,6 +163,17 @@ def test_captions_stand_where_there_are_no_pictures(tmp_path: Path) -> None:
             write_page(album, session, tmp_path / "none" / "page.html")
     assert "a green <i>thing</i>" in page.words
     assert not {"img", "image", "i"} & set(page.tags)
+
+
+def test_a_talk_in_a_terminal_is_saved_as_a_page_where_the_name_says_so(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Album.open(folder, encoder=Toy()) as album:
+        talk = Conversation(album, album.session(keep=False), pictures=False)
+        talk.run(["red"], [f"/save {tmp_path / 'talk.html'}", f"/save {tmp_path / 'talk.jsonl'}", "/quit"])
+    assert "saved:" in capsys.readouterr().out
+    assert "red" in harmless((tmp_path / "talk.html").read_text(encoding="utf-8")).words
+    assert (tmp_path / "talk.jsonl").read_text(encoding="utf-8").startswith('{"whichpic_session"')
 
 
 def test_a_session_without_a_word_is_a_page_too(talks: Talks) -> None:
