@@ -157,12 +157,13 @@ class Shelved:
             with Album.open(self.album.store.root, encoder=self.album.encoder, store=self.album.store.home) as writer:
                 report = writer.index(on_progress=self._progress, stop=self._stop.is_set)
             state: Literal["paused", "idle"] = "paused" if report.stopped else "idle"
-            self.indexing = replace(self.indexing, state=state, skipped=len(report.skipped), error="")
+            ended = replace(self.indexing, state=state, skipped=len(report.skipped), error="")
         except (WhichpicError, OSError) as error:
-            self.indexing = replace(self.indexing, state="failed", error=" ".join(str(error).split()))
+            ended = replace(self.indexing, state="failed", error=" ".join(str(error).split()))
         except Exception as error:  # a thread that dies in silence would leave "running" on the screen for good
-            self.indexing = replace(self.indexing, state="failed", error=f"indexing failed: {type(error).__name__}")
+            ended = replace(self.indexing, state="failed", error=f"indexing failed: {type(error).__name__}")
         self._looked()
+        self.indexing = ended  # who reads that it has ended finds its pictures
         self._tell()
 
     _next = 0.0
