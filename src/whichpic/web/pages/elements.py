@@ -120,7 +120,8 @@ def dialog(name: str, title: str, *, close: str, cls: str = "") -> Iterator[Text
         with el("form", method="dialog", cls="dialog-head"):
             heading(2, title, id=f"{name}-title")
             button(icon="close", label=close, cls="quiet", type="submit", do="close")
-        with el("div", cls="dialog-body"):
+        # What scrolls has to be reached by the Tab key, also where nothing in it can be.
+        with el("div", cls="dialog-body", tabindex="0", role="group", aria_labelledby=f"{name}-title"):
             yield box
 
 
