@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,3 +101,14 @@ def test_what_a_browser_opens(host: str, name: str) -> None:
 def test_on_all_addresses_the_one_that_others_know_is_said() -> None:
     with serving.bound("0.0.0.0", 0) as made:
         assert "0.0.0.0" not in serving.address(made, "0.0.0.0")
+
+
+def test_it_leaves_though_a_thread_is_still_at_work() -> None:
+    """A thread of a pool, begun by a daemon, as an index has: Python itself would wait for it."""
+    code = (
+        "import sys, threading, time\nfrom concurrent.futures import ThreadPoolExecutor\nfrom whichpic.web import serving\n"
+        "def index():\n    ThreadPoolExecutor(1).submit(time.sleep, 60).result()\n"
+        "threading.Thread(target=index, daemon=True).start()\nprint('ended')\nserving.leave(0.2)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")

@@ -110,9 +110,12 @@ def warm(shelf: Shelf) -> None:
 
 
 def leave(seconds: float = 0.5) -> None:
-    """End the process though a thread may still hang in a connection that never answers."""
+    """End the process though threads are still at work: in a connection that never answers, in a batch of an index.
+
+    Python would wait for them, also for those that are called daemons. What is on the disk can take it.
+    """
     until = time.monotonic() + seconds
-    others = [each for each in threading.enumerate() if each is not threading.main_thread() and not each.daemon]
+    others = [each for each in threading.enumerate() if each is not threading.current_thread()]
     for thread in others:
         thread.join(max(0.0, until - time.monotonic()))
     if any(thread.is_alive() for thread in others):
