@@ -28,8 +28,18 @@ from pathlib import Path
 from typing import Any
 
 THUMBNAILS = 6
-WORDS = ("a dog", "on the grass", "a red car", "two people", "at night", "a boat", "snow", "a table", "many flowers", "a street")
-CHIPS = "[data-do='answer']"
+WORDS = (
+    "a dog",
+    "on the grass",
+    "a red car",
+    "two people",
+    "at night",
+    "a boat",
+    "snow",
+    "a table",
+    "many flowers",
+    "a street",
+)
 
 
 @dataclass
@@ -103,7 +113,7 @@ class Person:
 
 def in_browser(port: int, album: str, turns: int, think: float) -> tuple[list[float], list[str]]:
     """Seconds from Enter to the first six thumbnails on the page, and what went wrong."""
-    from playwright.sync_api import Error, sync_playwright
+    from playwright.sync_api import Error, TimeoutError, sync_playwright
 
     firsts: list[float] = []
     try:
@@ -114,13 +124,16 @@ def in_browser(port: int, album: str, turns: int, think: float) -> tuple[list[fl
             page = browser.new_page()
             page.set_default_timeout(30_000)
             page.goto(f"http://127.0.0.1:{port}/album/{album}", wait_until="networkidle")
-            box = page.locator("form textarea, form input[type=search], form input[type=text]").first
+            box = page.locator("#say")
             for turn in range(turns):
                 time.sleep(think)
                 box.fill(f"{WORDS[turn % len(WORDS)]} in the browser")
                 page.evaluate(_WATCH, THUMBNAILS)
                 box.press("Enter")
-                page.wait_for_function("window.whichpicMs !== null", polling=10)
+                try:
+                    page.wait_for_function("window.whichpicMs !== null", polling=10, timeout=5_000)
+                except TimeoutError:  # the six best are those of before: nothing to measure
+                    continue
                 firsts.append(float(page.evaluate("window.whichpicMs")) / 1000)
             browser.close()
     except Error as error:
