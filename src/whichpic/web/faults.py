@@ -52,7 +52,7 @@ def page(status: int, language: Language, line: str = "") -> str:
             '<input id="token" name="token" type="password" autocomplete="current-password" required> '
             f"<button>{escape(say('fault.enter', language))}</button></form>"
         )
-    detail = f"<p><small>{escape(line)}</small></p>" if line and status not in (401, 404) else ""
+    detail = f"<p><small>{escape(line)}</small></p>" if line and status not in (401, 404, 500) else ""
     home = "" if status == 401 else f'<p><a href="/">{escape(say("fault.home", language))}</a></p>'
     return (
         f'<!doctype html>\n<html lang="{HTML_LANGUAGE[language]}">\n<head>\n<meta charset="utf-8">\n'
