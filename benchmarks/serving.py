@@ -214,7 +214,8 @@ def line(name: str, seconds: list[float]) -> str:
     if len(seconds) < 2:
         return f"  {name:<32} {len(seconds)} measured"
     cut = statistics.quantiles(seconds, n=100, method="inclusive")
-    return f"  {name:<32} p50 {1000 * cut[49]:6.0f}   p95 {1000 * cut[94]:6.0f}   max {1000 * max(seconds):6.0f} ms   n {len(seconds)}"
+    p50, p95, most = (f"{1000 * each:6.0f}" for each in (cut[49], cut[94], max(seconds)))
+    return f"  {name:<32} p50 {p50}   p95 {p95}   max {most} ms   n {len(seconds)}"
 
 
 def measured(port: int, album: str, *, people: int, turns: int, think: float, browser: bool) -> list[str]:

@@ -6,20 +6,19 @@ questions, come later, to all who watch. A talk that nobody holds any more is re
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
 from whichpic.dialogue import Session, Term
 from whichpic.dialogue.events import to_json
 from whichpic.errors import SessionError, WhichpicError
 from whichpic.web.desk import Desk
+from whichpic.web.kept import Kept, read_kept
 from whichpic.web.views import (
     MOST_SHOWN,
     Answer,
@@ -308,17 +307,6 @@ class Talk:
                 log.exception("a watcher of a session failed")
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A session that was kept: its id, when it began (UTC, ISO), the first thing said, how many lines its file has."""
-
-    id: str
-    at: str
-    said: str
-    events: int
-    found: bool
-
-
 class Talks:
     """All sessions of a shelf. options are those of `Session`: asker, chat, rewriter, rerank, ..."""
 
@@ -361,7 +349,7 @@ class Talks:
 
     def kept(self, album: str, most: int = 50) -> list[Kept]:
         """The sessions that were kept, newest first."""
-        return [found for path in self.shelf[album].album.sessions()[:most] if (found := _kept(path)) is not None]
+        return [found for path in self.shelf[album].album.sessions()[:most] if (found := read_kept(path)) is not None]
 
     def remove(self, album: str, id: str) -> None:
         """Delete a session for good. Raises AlbumError, SessionError: not there, open somewhere, or not to be deleted."""
@@ -401,23 +389,3 @@ class Talks:
                     raise SessionError(f"{self._most} sessions are open already; come back a little later")
                 del self._open[idle]
             return held
-
-
-def _kept(path: os.PathLike[str]) -> Kept | None:
-    """What a list of sessions says of one, read without understanding all of it; None where it cannot be read."""
-    said, at, found, lines = "", "", False, 0
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123
-            for line in file:
-                lines += 1
-                if lines == 1 or (said and '"chosen"' not in line and '"undo"' not in line):
-                    continue
-                record = json.loads(line)
-                event = record.get("event", {})
-                at = at or str(record.get("at", ""))
-                found = event.get("kind") == "chosen"
-                if not said and event.get("kind") == "said":
-                    said = ", ".join(str(each.get("text") or each.get("name") or "") for each in event.get("terms", ()))
-    except (OSError, ValueError, AttributeError):
-        return None
-    return Kept(os.path.basename(path).removesuffix(".jsonl"), at, said[:200], max(lines - 1, 0), found)  # noqa: PTH119

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from whichpic.web.app import Site
     from whichpic.web.pages.frame import Say
     from whichpic.web.shelf import Shelved
-    from whichpic.web.talks import Kept
+    from whichpic.web.kept import Kept
 
 PICTURES, SESSIONS, CAPTIONS = 3, 3, 2
 
