@@ -67,6 +67,25 @@ def test_the_focus_goes_on_from_one_answer_to_the_next_question(talk: Talking) -
     expect(talk.page.locator(".question [data-do=option], #say").and_(talk.page.locator(":focus"))).to_be_visible()
 
 
+def test_the_end_is_told_and_one_step_from_going_on(talk: Talking) -> None:
+    talk.say("a cat")
+    talk.box.press("ArrowDown")
+    talk.page.keyboard.press("x")
+    expect(talk.page.locator("#found")).to_be_focused()
+    expect(talk.page.locator("[role=status].unseen").first).to_contain_text("Found: ")
+    talk.page.keyboard.press("u")
+    expect(talk.tiles.first).to_be_visible()
+
+
+def test_a_double_click_answers_once(talk: Talking) -> None:
+    talk.say("a cat")
+    talk.options.first.dblclick()
+    talk.took(2)
+    expect(talk.options.first).to_be_visible()
+    talk.took(2)
+    expect(talk.trouble.first).to_be_empty()
+
+
 def test_arrows_go_by_what_is_seen(talk: Talking) -> None:
     talk.say("a cat")
     talk.box.press("ArrowDown")

@@ -87,8 +87,9 @@ class Asking:
             small(self.page, option.picture, cls="pick")
 
     async def _answer(self, option: int | None) -> None:
-        if self._asked is not None:
-            await self.page.do(views.Answer(question=self._asked.id, option=option))
+        asked, self._asked = self._asked, None  # a second click of the same hand answers nothing else
+        if asked is not None and not await self.page.do(views.Answer(question=asked.id, option=option)):
+            self._asked = self._asked or asked
 
     async def _worded(self, event: GenericEventArguments) -> None:
         asked = self._asked

@@ -291,6 +291,9 @@ class Page:
 
     def _tell(self, state: views.State) -> None:
         """One sentence for those who do not see the grid, once per list and once per question."""
+        if state.chosen is not None:
+            self.announce(f"{self.say('talk.found')}: {state.chosen.alt or state.chosen.name}")
+            return
         first = state.pictures[0].picture if state.pictures else None
         n = len(state.pictures)
         lists = self.say("talk.told", n=n, first=first.alt or first.name) if first else self.say("talk.told.none")

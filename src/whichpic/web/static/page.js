@@ -162,19 +162,22 @@
   });
 
   function refocus() {
-    if (!held || document.activeElement !== document.body || $("dialog[open]")) return;
+    const now = document.activeElement;
+    if (!held || (now !== document.body && shown(now)) || $("dialog[open]")) return;
     const was = held;
     const same = (each) => shown(each) && !each.disabled && (each.dataset.key ?? "") === (was.key ?? "");
-    const again =
-      (was.element.isConnected && shown(was.element) && was.element) ||
-      (was.id && document.getElementById(was.id)) ||
-      (was.tile && was.do && all(`.tile [data-do="${was.do}"]`).find((e) => e.closest("[data-picture]").dataset.picture === was.tile)) ||
-      (was.do && was.do !== "option" && !was.tile && all(`[data-do="${was.do}"]`).find(same)) ||
-      (was.tile && opener(tiles()[0] ?? document.body)) ||
-      $("#found") ||
-      $(".question [data-do=option]") ||
-      $("#say");
-    if (again && shown(again)) again.focus({ preventScroll: true });
+    const named = was.do ? all(`[data-do="${was.do}"]`) : [];
+    const again = [
+      was.element.isConnected && was.element,
+      was.id && document.getElementById(was.id),
+      was.tile && named.find((each) => each.closest("[data-picture]")?.dataset.picture === was.tile),
+      !was.tile && was.do !== "option" && named.find(same),
+      $("#found"),
+      was.tile && tiles()[0] && opener(tiles()[0]),
+      $(".question [data-do=option]"),
+      $("#say"),
+    ].find((each) => each && shown(each));
+    again?.focus({ preventScroll: true });
   }
 
   /* ---- boxes whose text the server knows */
