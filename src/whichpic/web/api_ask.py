@@ -104,7 +104,18 @@ _STREAM: dict[int | str, dict[str, Any]] = {
         "model": Answered,
         "description": "Events token {text}, loading {}, and at the end done {finish, seconds, tokens} or error "
         "{reason, detail, again}; with stream=false a JSON object.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {
+            "text/event-stream": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "event": {"type": "string", "enum": ["loading", "token", "done", "error"]},
+                        "data": {"type": "string", "contentMediaType": "application/json"},
+                    },
+                    "required": ["event", "data"],
+                }
+            }
+        },
     }
 }
 
