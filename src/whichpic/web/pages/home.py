@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from fastapi import Response
 
     from whichpic.web.app import Site
+    from whichpic.web.kept import Kept
     from whichpic.web.pages.frame import Say
     from whichpic.web.shelf import Shelved
-    from whichpic.web.kept import Kept
 
 PICTURES, SESSIONS, CAPTIONS = 3, 3, 2
 
