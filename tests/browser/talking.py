@@ -19,6 +19,7 @@ class Talking:
 
     def __init__(self, page: Page, path: str = "/album/drawn-scenes") -> None:
         self.page = page
+        page.set_default_timeout(PATIENCE)
         page.goto(path)
         expect(page.locator("h1")).to_have_count(1)
         self.box = page.locator("#say")
@@ -51,6 +52,11 @@ class Talking:
     def on(self, tile: int, do: str) -> Locator:
         """A button of a picture of the list."""
         return self.tiles.nth(tile).locator(f"[data-do={do}]")
+
+    def act(self, tile: int, do: str) -> None:
+        """Press it; the buttons of a picture are there for a mouse that is over it."""
+        self.tiles.nth(tile).hover()
+        self.on(tile, do).click()
 
     def press(self, do: str) -> None:
         """A button of the page, by its name."""

@@ -63,7 +63,7 @@ def test_find_a_picture_by_typing(talk: Talking) -> None:
     talk.loaded()
     assert talk.first() == CAPTION
     expect(talk.page).to_have_url(re.compile(r"/album/drawn-scenes/[\w-]+$"))
-    talk.on(0, "this").click()
+    talk.act(0, "this")
     expect(talk.page.locator("section.found")).to_be_visible()
     expect(talk.page.locator("section.found figcaption")).to_have_text(TARGET)
     expect(talk.tiles.first).to_be_hidden()
@@ -139,7 +139,7 @@ def test_undo_gives_the_very_list_of_before(talk: Talking) -> None:
 def test_a_mark_changes_the_list_and_is_seen(talk: Talking) -> None:
     talk.say("red")
     before = talk.shown()
-    talk.on(3, "less").click()
+    talk.act(3, "less")
     talk.took(2)
     assert before[3] not in talk.shown()[:3]
     expect(talk.page.locator(f'.tile[data-picture="{before[3]}"] [data-do=less]')).to_have_attribute(
@@ -147,7 +147,7 @@ def test_a_mark_changes_the_list_and_is_seen(talk: Talking) -> None:
     )
     liked = talk.tiles.nth(1).get_attribute("data-picture")
     assert liked is not None
-    talk.on(1, "more").click()
+    talk.act(1, "more")
     talk.took(3)
     button = talk.page.locator(f'.tile[data-picture="{liked}"] [data-do=more]')
     expect(button).to_have_attribute("aria-pressed", "true")
@@ -221,7 +221,7 @@ def test_a_file_that_is_no_picture_is_told_and_nothing_is_lost(talk: Talking, wa
 
 def test_reload_goes_on(talk: Talking) -> None:
     talk.say("a cat")
-    talk.on(0, "more").click()
+    talk.act(0, "more")
     talk.took(2)
     before = talk.shown()
     talk.page.reload()
@@ -275,7 +275,7 @@ def test_branch(talk: Talking) -> None:
 
 def test_why_this_picture(talk: Talking) -> None:
     talk.say("two black cats in a kitchen")
-    talk.on(0, "why").click()
+    talk.act(0, "why")
     sheet = talk.page.locator("dialog[open]")
     expect(sheet).to_contain_text(CAPTION)
     expect(sheet).to_contain_text("two black cats in a kitchen")
@@ -286,7 +286,7 @@ def test_why_this_picture(talk: Talking) -> None:
 def test_compare(talk: Talking) -> None:
     talk.say("a cat")
     for tile in range(3):
-        talk.on(tile, "compare").click()
+        talk.act(tile, "compare")
     talk.press("side-by-side")
     sheet = talk.page.locator("dialog[open]")
     expect(sheet.locator("img:visible")).to_have_count(3)
@@ -347,7 +347,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, s
         assert sideways(talk.page) == ""
         talk.options.first.tap()
         talk.took(2)
-        talk.on(0, "why").tap()
+        talk.tiles.first.locator("[data-do=open]").tap()
         expect(talk.page.locator("dialog[open]")).to_be_visible()
         assert sideways(talk.page) == ""
 
