@@ -15,7 +15,7 @@ from tests.browser.driving import bare_home
 from tests.support import drawn_album
 from whichpic.api import Album
 from whichpic.encoders.toy import Toy
-from whichpic.web import faults
+from whichpic.web import api_ask, faults
 from whichpic.web.api import router
 from whichpic.web.app import Site
 from whichpic.web.desk import Desk
@@ -66,6 +66,7 @@ def application(site: Site) -> Guard:
 
     app = FastAPI(title="whichpic", version=site.version, docs_url=None, redoc_url=None)
     app.include_router(router(site))
+    app.include_router(api_ask.router(site))
     faults.handlers(app)
     many = Pace(1e6, 1e6)
     return Guard(app, Rules(names=frozenset({"testserver", "127.0.0.1"}), limits=Limits(many, many, many, many)))
