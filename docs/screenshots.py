@@ -26,12 +26,26 @@ if TYPE_CHECKING:
 
     from whichpic.chat.base import Message
 
-PICTURES = 240
-SIDE = 400
+PICTURES = 300
+SIDE = 480
 LARGEST = 200_000
 """Bytes of one screenshot."""
-SAID = "a woman and a dog in a park"
+SAID = "a woman in red in a forest"
 SAID_IN_CHINESE = "公园里有一条狗"
+ANSWERS = (
+    "a woman",
+    "red",
+    "a forest",
+    "rain",
+    "a dog",
+    "one",
+    "a person",
+    "park",
+    "a park",
+    "by day",
+    "sunny",
+    "clear",
+)
 TALK = ("What is in this picture?", "And which colours do they have?")
 
 
@@ -68,14 +82,17 @@ def ask(page: Page, url: str, said: str = SAID) -> None:
 def conversation(page: Page, url: str) -> None:
     """A few turns: said, answered, marked."""
     ask(page, url)
-    page.locator(".question .options button").nth(1).click()
+    options = page.locator(".question .options button")
+    told = [text for text in options.all_inner_texts() if text in ANSWERS]
+    (options.get_by_text(told[0], exact=True) if told else options.first).click()
     page.wait_for_selector(".turn:nth-child(2)", state="attached")
     page.wait_for_selector(".question .options button")
     page.locator(".tile").nth(1).hover()
     page.locator(".tile [data-do=more]").nth(1).click()
     page.wait_for_selector(".turn:nth-child(3)", state="attached")
     page.wait_for_selector(".question .options button")
-    page.locator(".tile").nth(2).hover()
+    page.mouse.move(0, 0)
+    page.evaluate("scrollTo(0, 0)")
     shown(page)
 
 
@@ -147,7 +164,7 @@ def drawn(folder: Path) -> Path:
     from whichpic import Album
     from whichpic.simulate.scenes import write_album
 
-    write_album(folder, PICTURES, 3, side=SIDE)
+    write_album(folder, PICTURES, 0, side=SIDE)
     rows = [json.loads(line) for line in (folder / "pictures.jsonl").read_text(encoding="utf-8").splitlines()]
     lines = [json.dumps({**row, "captions": row["captions"][:1]}, ensure_ascii=False) for row in rows]
     (folder / "pictures.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
