@@ -84,7 +84,8 @@ class Grid:
                 self._open = button(on_click=self._compare, do="side-by-side", cls="primary")
                 button(say("talk.compare.clear"), on_click=self._clear, cls="quiet")
             seen(self._bar, False)
-            self._list = el("ul", cls="grid captions" if page.album.captions_only else "grid").on("click", self._clicked, js_handler=CLICKED)
+            self._list = el("ul", cls="grid captions" if page.album.captions_only else "grid")
+            self._list.on("click", self._clicked, js_handler=CLICKED)
             with el("p", cls="more"):
                 self._more = button(say("talk.show.more"), on_click=self._longer, do="longer")
         seen(self._all, False)
