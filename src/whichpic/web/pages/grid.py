@@ -1,12 +1,14 @@
 """The pictures of a list, in justified rows, and what can be done with each. Called by conversation.
 
-A picture that stays keeps its elements, so that an answer moves pictures and loads none again.
+Drawn by grid.js in the browser, where a picture that stays keeps its elements: an answer moves pictures, and loads none again.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from nicegui.element import Element
 
 from whichpic.web import views
 from whichpic.web.pages.elements import button, el, heading, put
@@ -22,8 +24,10 @@ ROW = 190
 EAGER = 6
 """Pictures that are loaded at once; the others as they come into view."""
 MOST_COMPARED = 4
-ACTIONS = (("more", "plus"), ("less", "minus"), ("this", "check"), ("compare", "compare"), ("why", "why"))
-# One listener for the whole grid: six for each of 200 pictures would be most of what a page is sent.
+ACTIONS = (("more", "plus", "more"), ("less", "minus", "less"), ("this", "check", ""), ("compare", "compare", "picked"),
+           ("why", "why", ""))  # fmt: skip
+"""What can be done with a picture: its name, its sign, and the class of a picture of which it holds."""
+# One listener for the whole grid.
 CLICKED = """(e) => {
     const pressed = e.target.closest('button[data-do]'), tile = e.target.closest('[data-picture]');
     if (pressed && tile) emit(pressed.dataset.do, tile.dataset.picture);
@@ -69,14 +73,18 @@ def percent(p: float) -> str:
     return "< 1 %" if p < 0.01 else f"{p * 100:.0f} %"
 
 
+class Tiles(Element, component="grid.js"):
+    """The component: one element for the whole list, since hundreds of them would be most of what a turn costs."""
+
+
 class Grid:
     """The list of a State."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.compared: list[str] = []
-        self._tiles: dict[str, _Tile] = {}
-        self._marks: tuple[set[str], set[str]] = (set(), set())
+        self._state: views.State | None = None
+        self._eager: set[str] = set()
         say = page.say
         with el("section", cls="pictures", aria_label=say("talk.grid")) as self._all:
             heading(2, say("talk.grid"), cls="unseen")
@@ -84,35 +92,26 @@ class Grid:
                 self._open = button(on_click=self._compare, do="side-by-side", cls="primary")
                 button(say("talk.compare.clear"), on_click=self._clear, cls="quiet")
             seen(self._bar, False)
-            self._list = el("ul", cls="grid captions" if page.album.captions_only else "grid")
+            self._list = Tiles().classes("grid captions" if page.album.captions_only else "grid")
+            self._list.props["spoken"] = page.album.captions_only
+            self._list.props["actions"] = [
+                {"do": do, "icon": icon, "holds": holds, "label": say(f"talk.{do}")} for do, icon, holds in ACTIONS
+            ]
             self._list.on("click", self._clicked, js_handler=CLICKED)
             with el("p", cls="more"):
                 self._more = button(say("talk.show.more"), on_click=self._longer, do="longer")
         seen(self._all, False)
 
     def draw(self, state: views.State) -> None:
-        """The pictures of a State, those that are there already moved to their places."""
+        """The pictures of a State; in the browser those that stay keep their elements, and load nothing again."""
         seen(self._all, bool(state.turns) and state.chosen is None)
         if not state.turns or state.chosen is not None:
             return
-        self._marks = (
-            {each.id for turn in state.turns if turn.kind == "marked" for each in turn.more},
-            {each.id for turn in state.turns if turn.kind == "marked" for each in turn.less},
-        )
-        wanted = {each.picture.id: each for each in state.pictures}
-        for gone in [id for id in self._tiles if id not in wanted]:
-            self._tiles.pop(gone).item.delete()
-        with self._list:
-            for place, (id, each) in enumerate(wanted.items()):
-                tile = self._tiles.get(id) or _Tile(self.page, each, eager=place < EAGER)
-                self._tiles[id] = tile
-                tile.draw(each, marks=self._marks, compared=id in self.compared)
-        order = [self._tiles[id].item for id in wanted]
-        if self._list.default_slot.children != order:
-            self._list.default_slot.children[:] = order
-            self._list.update()
-        seen(self._more, len(wanted) >= state.k and state.k < min(views.MOST_SHOWN, state.passing))
+        self._state = state
+        if not self._eager:
+            self._eager = {each.picture.id for each in state.pictures[:EAGER]}
         self._told()
+        seen(self._more, len(state.pictures) >= state.k and state.k < min(views.MOST_SHOWN, state.passing))
 
     async def _clicked(self, event: GenericEventArguments) -> None:
         match event.args:
@@ -145,13 +144,43 @@ class Grid:
         self._told()
 
     def _told(self) -> None:
-        for id, tile in self._tiles.items():
-            tile.press("compare", id in self.compared)
+        tiles = [] if self._state is None else self._tiles(self._state)
+        if self._list.props.get("tiles") != tiles:
+            self._list.props["tiles"] = tiles
+            self._list.update()
         seen(self._bar, bool(self.compared))
-        self._open.set_text(self.page.say("talk.compare.bar", n=len(self.compared)))
+        _text(self._open, self.page.say("talk.compare.bar", n=len(self.compared)))
         too_few = len(self.compared) < 2
         if ("disabled" in self._open.props) != too_few:
             put(self._open, disabled=too_few)
+
+    def _tiles(self, state: views.State) -> list[dict[str, Any]]:
+        """What grid.js draws of each picture."""
+        marked = [turn for turn in state.turns if turn.kind == "marked"]
+        held = {
+            "more": {each.id for turn in marked for each in turn.more},
+            "less": {each.id for turn in marked for each in turn.less},
+            "picked": set(self.compared),
+        }
+        return [
+            self._tile(each, [name for name, ids in held.items() if each.picture.id in ids]) for each in state.pictures
+        ]
+
+    def _tile(self, listed: views.Listed, held: list[str]) -> dict[str, Any]:
+        picture, ratio = listed.picture, ratio_of(listed.picture)
+        tile: dict[str, Any] = {
+            "id": picture.id, "rank": listed.rank, "p": percent(listed.p), "held": held,
+            "alike": self.page.say("talk.alike", n=listed.alike) if listed.alike else "",
+            "alt": picture.alt or picture.name, "style": f"--ratio:{ratio:.3f}", "eager": picture.id in self._eager,
+        }  # fmt: skip
+        if not self.page.album.captions_only:
+            small, large = (thumbnail(self.page.album.name, picture.id, side) for side in (320, 640))
+            narrow = min(1.0, ratio)
+            tile |= {
+                "src": small, "srcset": f"{small} {round(320 * narrow)}w, {large} {round(640 * narrow)}w",
+                "sizes": f"{round(ROW * ratio)}px", "width": round(320 * narrow), "height": round(320 * narrow / ratio),
+            }  # fmt: skip
+        return tile
 
     def _clear(self) -> None:
         self.compared.clear()
@@ -163,53 +192,6 @@ class Grid:
     async def _longer(self) -> None:
         if self.page.state is not None:
             await self.page.show(self.page.state.k + 24)
-
-
-class _Tile:
-    """One picture of the list."""
-
-    def __init__(self, page: Page, listed: views.Listed, *, eager: bool) -> None:
-        picture, say = listed.picture, page.say
-        ratio = ratio_of(picture)
-        self._buttons: dict[str, TextElement] = {}
-        with el("li", cls="tile", data_picture=picture.id, style=f"--ratio:{ratio:.3f}") as self.item:
-            with button(do="open", cls="frame"):
-                if page.album.captions_only:
-                    el("span", picture.alt or picture.name, cls="caption")
-                else:
-                    small, large = (thumbnail(page.album.name, picture.id, side) for side in (320, 640))
-                    narrow = min(1.0, ratio)
-                    el(
-                        "img", src=small, srcset=f"{small} {round(320 * narrow)}w, {large} {round(640 * narrow)}w",
-                        sizes=f"{round(ROW * ratio)}px", alt=picture.alt or picture.name, decoding="async",
-                        loading=None if eager else "lazy", width=round(320 * narrow), height=round(320 * narrow / ratio),
-                    )  # fmt: skip
-                self._rank = el("span", cls="badge")
-                self._p = el("span", cls="tile-p")
-                self._alike = el("span", cls="alike")
-            with el("div", cls="tile-actions"):
-                for do, icon in ACTIONS:
-                    pressed = None if do in ("this", "why") else "false"
-                    self._buttons[do] = button(icon=icon, do=do, label=say(f"talk.{do}"), aria_pressed=pressed)
-        self._say = say
-
-    def draw(self, listed: views.Listed, *, marks: tuple[set[str], set[str]], compared: bool) -> None:
-        """Its rank and probability now."""
-        _text(self._rank, str(listed.rank))
-        _text(self._p, percent(listed.p))
-        _text(self._alike, self._say("talk.alike", n=listed.alike) if listed.alike else "")
-        for do, marked in zip(("more", "less"), marks, strict=True):
-            self.press(do, listed.picture.id in marked)
-        self.press("compare", compared)
-
-    def press(self, do: str, pressed: bool) -> None:
-        """Whether a button of it is held down."""
-        said = "true" if pressed else "false"
-        held = self._buttons[do]
-        if held.props.get("aria-pressed") != said:
-            put(held, aria_pressed=said)
-            name = "picked" if do == "compare" else do
-            self.item.classes(add=name if pressed else "", remove="" if pressed else name)
 
 
 def _text(element: TextElement, text: str) -> None:
