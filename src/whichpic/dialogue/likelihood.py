@@ -34,8 +34,9 @@ _FLOOR = 0.05
 _MISCOUNT = 0.15
 """How often a detector's count is off, where eps has no "count"."""
 _IMPOSSIBLE = 1e-9
-OVERLOOKED = 0.02
-"""How often "none of these" is said though it is there: not fitted, small, for people look before they say so."""
+OVERLOOKED = 1e-4
+"""How often "none of these" is said though it is there. Not fitted: so small that others are shown also where the belief was
+sure, for that is what is asked for; who has overlooked it says undo, or more."""
 _CLIP = 4.0
 """Standard deviations that a statement's fit counts up to, either way."""
 _BAR, _TOP = 0.6, 0.99
