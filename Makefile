@@ -55,6 +55,8 @@ bench: $(VENV)/.dev  ## speed and quality; needs the sample album (make demo)
 	$(BIN)/python benchmarks/ranking.py
 	$(BIN)/python benchmarks/captions.py
 	$(BIN)/python benchmarks/drawn_world.py
+	$(BIN)/python -m benchmarks.serving sample-album --browser
+	$(BIN)/python -m benchmarks.api_cases
 	@test -d ../shared/data || echo 'no ../shared/data: benchmarks/caption_user.py, more_talk.py, asked.py and rewriting.py are left out'
 	@! test -d ../shared/data || $(BIN)/python -m benchmarks.caption_user ../shared/data
 	@! test -d ../shared/data || $(BIN)/python -m benchmarks.more_talk ../shared/data
