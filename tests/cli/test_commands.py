@@ -76,6 +76,15 @@ def test_talk_works_with_piped_input_and_is_kept(album: Path, home: Path) -> Non
     assert "found, after" in again.stdout
 
 
+def test_the_query_is_said_anew_and_none_of_these_shows_others(album: Path, home: Path) -> None:
+    done = run("talk", str(album), "-k", "4", home=home, stdin="something red\n/query something blue\n/query\n/none\n")
+    assert done.returncode == 0, done.stderr
+    assert "looking for: something blue" in done.stdout
+    lists = [re.findall(r"^ +\d+ .* (\S+\.png)$", part, re.MULTILINE) for part in done.stdout.split("it is among")]
+    red, blue, others = lists[:3]
+    assert len(others) == 4 and red != blue and not set(blue) & set(others)
+
+
 def test_a_slip_of_the_tongue_changes_nothing(album: Path, home: Path) -> None:
     slips = {"/filter has='dog": "not closed", "/show 0": "number from 1", "/like": "say which picture", "99": "options 1 to",
              "/undo 9": "only 1 to undo", "/ask 99": "questions are ready", "/why": "say which picture"}  # fmt: skip

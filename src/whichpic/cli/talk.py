@@ -270,6 +270,8 @@ class Conversation:
                     raise SessionError(f"{len(ready)} questions are ready: /ask NUMBER")
                 self._ask(ready[number - 1 : number])
                 return True
+            case "query" if rest.strip():
+                session.restate(rest)
             case "query":
                 print(
                     self._text("query", query=printable(session.query)) if session.query else self._text("nothing said")
@@ -330,9 +332,11 @@ class Conversation:
         return found
 
     def _undo(self, rest: str) -> None:
-        times = _number(rest) if rest.strip() else 1
-        if times > max(1, len(self.session.events)):
-            raise SessionError(f"there are only {len(self.session.events)} to undo")
+        from whichpic.dialogue.events import not_undone
+
+        times, there = _number(rest) if rest.strip() else 1, len(not_undone(self.session.records))
+        if times > max(1, there):
+            raise SessionError(f"there are only {there} to undo")
         for _ in range(times):
             self.session.undo()
 

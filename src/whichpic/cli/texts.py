@@ -10,8 +10,8 @@ HELP = """say anything that is in the picture: "a dog on grass, no people"; then
   /why 3            why it is where it is /like FILE        a picture as query
   /filter has=dog   only these            /filter           lift the filters
   /say WORDS        whatever was asked    /show 30          a longer list
-  /undo             take the last back
-  /query            what is looked for    /branch           go on in a copy
+  /query            what is looked for    /query WORDS      that instead of all that was said
+  /undo             take the last back    /branch           go on in a copy
   /save FILE        keep it there too; FILE.html: a page, with its pictures
   /help   /quit     the session is kept: whichpic talk ALBUM --resume last"""
 
