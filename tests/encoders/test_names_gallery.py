@@ -13,6 +13,8 @@ from whichpic.encoders.seeing import EfficientSeer
 from whichpic.errors import ExtraMissing, ModelError
 from whichpic.models import locate
 
+pytestmark = pytest.mark.bundled
+
 ROOT = Path(__file__).resolve().parents[2]
 ALBUM = ROOT / "sample-album"
 CAPTIONS = ROOT.parent / "shared" / "data" / "plugir"

@@ -14,6 +14,8 @@ from whichpic.simulate.play import PlaySettings
 from whichpic.simulate.targets import by_picture, choose, read_texts, targets
 from whichpic.simulate.users import UserSettings
 
+pytestmark = pytest.mark.bundled
+
 ROOT = Path(__file__).resolve().parents[2]
 ALBUM = ROOT / "sample-album"
 CAPTIONS = ROOT.parent / "shared" / "data" / "plugir"

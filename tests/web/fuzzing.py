@@ -69,7 +69,9 @@ def application(site: Site) -> Guard:
     app.include_router(api_ask.router(site))
     faults.handlers(app)
     many = Pace(1e6, 1e6)
-    return Guard(app, Rules(names=frozenset({"testserver", "127.0.0.1"}), limits=Limits(many, many, many, many)))
+    return Guard(
+        app, Rules(names=frozenset({"testserver", "localhost", "127.0.0.1"}), limits=Limits(many, many, many, many))
+    )
 
 
 def fuzzed(folder: Path, *, examples: int, seed: int = 1, workers: int = 1) -> Tally:

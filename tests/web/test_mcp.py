@@ -7,8 +7,10 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -84,6 +86,9 @@ def http_server(album: Path, home: Path) -> Iterator[str]:
         for line in process.stderr:
             if b"Authorization" in line:
                 break
+        until = time.monotonic() + 20
+        while not _listens(port) and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
         process.terminate()
@@ -91,6 +96,11 @@ def http_server(album: Path, home: Path) -> Iterator[str]:
         process.stderr.close()
         assert process.stdout.read() == b""
         process.stdout.close()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as line:
+        return line.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def called(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
