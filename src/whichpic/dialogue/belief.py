@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -37,12 +37,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """What one record adds to the log belief: `values` float64 [n]. `n` is the record's number, -1 for all together."""
+    """What one record adds to the log belief: `values` float64 [n]. `n` is the record's number, -1 for all together.
+
+    what: its words. more, less: how many pictures it names, for and against.
+    """
 
     n: int
-    kind: str  # said, denied, together, hinted, looked at, answered, marked
+    kind: Literal["said", "denied", "together", "hinted", "looked at", "answered", "marked", "ruled out"]
     what: str
     values: Logs
+    more: int = 0
+    less: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,9 @@ def believe(gallery: Gallery, records: Sequence[Record], settings: BeliefSetting
             label = f"{event.question.text} {event.question.options[event.option].text}"
             parts.append(Part(record.n, "answered", label, _kept(gallery, event, settings)))
         elif isinstance(event, Marked):
-            parts.append(Part(record.n, "marked", _marked(event), _kept(gallery, event, settings)))
+            kind: Literal["marked", "ruled out"] = "ruled out" if event.none else "marked"
+            values = _kept(gallery, event, settings)
+            parts.append(Part(record.n, kind, "", values, more=len(event.more), less=len(event.less)))
         elif isinstance(event, Filtered):
             everything = np.ones(gallery.n, dtype=np.bool_)
             mask = mask & gallery.passing(event.conditions) if event.conditions else everything
@@ -138,14 +145,6 @@ def _locked(logs: Logs) -> Logs:
     """The array, no longer to be written to: a belief is a value."""
     logs.flags.writeable = False
     return logs
-
-
-def _marked(event: Marked) -> str:
-    if event.none:
-        return f"none of the {len(event.shown)} shown"
-    marks = ((event.more, "more like"), (event.less, "less like"))
-    counted = [f"{what} {len(each)} picture{'s' if len(each) > 1 else ''}" for each, what in marks if each]
-    return ", ".join(counted) + " of those shown"
 
 
 def _said(gallery: Gallery, records: Sequence[Record], settings: BeliefSettings) -> list[Part]:
@@ -263,8 +262,7 @@ def _looked_at(gallery: Gallery, records: Sequence[Record], settings: BeliefSett
                 values[gallery.positions[picture]] = settings.rerank * each
         if not values.any():
             continue
-        what = f"{len(looked)} picture{'s' if len(looked) > 1 else ''}"
-        parts.append(Part(record.n, "looked at", what, _locked(values)))
+        parts.append(Part(record.n, "looked at", "", _locked(values), more=len(looked)))
     return parts
 
 

@@ -120,7 +120,7 @@ def _normal(logs: Scores) -> Scores:
 
 
 def worth_asking(
-    gallery: Gallery, belief: Belief, questions: Sequence[Question], settings: BeliefSettings, *,
+    gallery: Gallery, belief: Belief, settings: BeliefSettings, questions: Sequence[Question], *,
     choose_by: str, seed: int, least_gain: float,
 ) -> list[Question]:  # fmt: skip
     """The questions that are worth asking, best first. least_gain: in nats, for the chooser `eig` alone."""

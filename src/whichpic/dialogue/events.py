@@ -44,8 +44,13 @@ class Term:
         """The recorded vector, float32 [dim]."""
         return np.frombuffer(base64.b64decode(self.vector), dtype="<f4").astype(np.float32)
 
+    @property
+    def file_name(self) -> str:
+        """The last part of `name`: where a picture lay is nobody's business."""
+        return self.name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
     def __str__(self) -> str:
-        what = self.text or self.name or self.picture
+        what = self.text or self.file_name or self.picture
         return what if self.weight == 1 else f"{self.weight:+g} x {what}"
 
 
@@ -214,6 +219,15 @@ def _wordless(record: Record) -> Record | None:
         return record
     terms = tuple(term for term in record.event.terms if not term.text)
     return replace(record, event=Said(terms), rewritten="") if terms else None
+
+
+def filters_of(records: list[Record]) -> list[str]:
+    """The conditions that hold: they add up, and an empty one lifts them all."""
+    found: list[str] = []
+    for record in records:
+        if isinstance(record.event, Filtered):
+            found = [*found, *record.event.conditions] if record.event.conditions else []
+    return found
 
 
 def not_undone(records: Sequence[Record]) -> list[Record]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import shutil
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +15,21 @@ from whichpic.dialogue.events import Record, from_json
 from whichpic.errors import AlbumError, SessionError, StoreFull
 
 if TYPE_CHECKING:
+    from whichpic.dialogue.constants import BeliefSettings
     from whichpic.search.gallery import Gallery
 
 FORMAT = 1
 
 
 def write_lines(path: Path, lines: Sequence[dict[str, Any]], *, mode: str = "w") -> None:
-    """Append lines and wait until they are on the disk."""
+    """Write lines ("a": append them) and wait until they are on the disk. Raises StoreFull, AlbumError.
+
+    Appending makes the folder, and none above it: the album of a disk that was taken away must not come back as an
+    empty folder.
+    """
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=mode == "w", exist_ok=True)
         with path.open(mode, encoding="utf-8") as file:
             file.write(text)
             file.flush()
@@ -55,6 +63,35 @@ def read_session(path: Path) -> tuple[dict[str, Any], list[Record], bool]:
     if not header:
         raise SessionError(f"{path} is empty, not a session")
     return header, records, True
+
+
+def fresh_id() -> str:
+    """The id of a new session: when it began (UTC), and what no other has."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def header_of(id: str, gallery: Gallery, settings: BeliefSettings) -> dict[str, Any]:
+    """The first line of a session's file."""
+    return {
+        "whichpic_session": FORMAT,
+        "id": id,
+        "album_version": gallery.version,
+        "encoder": gallery.encoder.id,
+        "settings": settings.to_json(),
+    }
+
+
+def save(path: Path, own: Path | None, lines: Sequence[dict[str, Any]]) -> Path:
+    """Write a session to another file: as its own has it, where there is one. Raises SessionError."""
+    try:
+        if own is not None and own.exists():
+            shutil.copyfile(own, path)
+        else:
+            write_lines(path, lines)
+        return path
+    except (OSError, AlbumError) as error:
+        why = (error.strerror or error) if isinstance(error, OSError) else error
+        raise SessionError(f"the session cannot be written to {path}: {why}") from None
 
 
 def changed_since(header: Mapping[str, Any], gallery: Gallery, *, wished: str) -> str:

@@ -59,6 +59,14 @@ def join(sentences: Sequence[str]) -> str:
     return ", ".join(kept)
 
 
+def joined(events: Sequence[Event], event: Event | Undo | Noted) -> str:
+    """All that was said before, and in this event, as one; "" where nothing was before, or it stands instead of that."""
+    if not isinstance(event, Said) or event.instead:
+        return ""
+    before = [each.text for each in events if isinstance(each, Said) and each.text]
+    return join([*before, event.text]) if before else ""
+
+
 def reconstruct(
     events: Iterable[Event], chat: Chat, *, language: str = "en", deadline: float | None = None
 ) -> Rewritten:

@@ -6,10 +6,10 @@ appended to the session's file, and on the disk, before the call returns.
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Sequence
+from copy import copy
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -32,11 +32,11 @@ from whichpic.dialogue.events import (
     not_undone,
     to_json,
 )
-from whichpic.dialogue.keeping import FORMAT, changed_since, read_session, write_lines
+from whichpic.dialogue.keeping import changed_since, fresh_id, header_of, read_session, save, write_lines
 from whichpic.dialogue.phrases import heard
 from whichpic.dialogue.proposing import UNCHECKED, WITHOUT, asks_a_model, built, proposed, proposing
 from whichpic.dialogue.refining import Models, Opener, query_of, refined, trouble
-from whichpic.dialogue.rewriting import join
+from whichpic.dialogue.rewriting import joined
 from whichpic.dialogue.showing import Reason, Shown, listed, reasons
 from whichpic.errors import ChatError, SessionError
 from whichpic.settings import settings as user_settings
@@ -85,7 +85,7 @@ class Session:
         if rewriter and rewriter != self.settings.rewriter:
             self.settings = BeliefSettings.of({"rewriter": rewriter}, usual=self.settings)
         self.records: list[Record] = []
-        self.id = name or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        self.id = name or fresh_id()
         self.folder = folder
         self.asker, self.choose_by, self.language = asker, choose_by, language
         self.seed, self.least_gain = seed, least_gain  # of the choosers `random` and `eig`
@@ -145,24 +145,21 @@ class Session:
 
     def mark(self, *, more: Sequence[str] = (), less: Sequence[str] = ()) -> None:
         """More, or less, like these pictures (ids), among those that were shown last."""
-        shown = self._shown_last or tuple(each.picture.id for each in self.results())
         for picture in (*more, *less):
-            if picture not in self.gallery.positions:
-                raise SessionError(f"the album has no picture {picture}")
-        shown = tuple(dict.fromkeys((*shown, *more, *less)))
+            self._position(picture)
+        shown = tuple(dict.fromkeys((*self._shown(), *more, *less)))
         self._add(Marked(shown, tuple(more), tuple(less)))
 
     def none(self) -> None:
         """It is none of those that were shown last. Raises SessionError where nothing was."""
-        shown = self._shown_last or tuple(each.picture.id for each in self.results())
+        shown = self._shown()
         if not shown:
             raise SessionError("nothing is shown that could be ruled out")
         self._add(Marked(shown, less=shown))
 
     def choose(self, picture: str) -> None:
         """This is it. The session ends; undo opens it again."""
-        if picture not in self.gallery.positions:
-            raise SessionError(f"the album has no picture {picture}")
+        self._position(picture)
         self._add(Chosen(picture))
 
     def filter(self, *conditions: str) -> None:
@@ -278,11 +275,14 @@ class Session:
         The values of two pictures differ, in sum, by exactly the difference of their log beliefs; a picture that the
         filters leave out has minus infinity.
         """
-        if picture not in self.gallery.positions:
-            raise SessionError(f"the album has no picture {picture}")
-        return reasons(self.belief, self.gallery.positions[picture])
+        return reasons(self.belief, self._position(picture))
 
     # ---- keeping
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """The first line of its file."""
+        return header_of(self.id, self.gallery, self.settings)
 
     @property
     def path(self) -> Path | None:
@@ -291,12 +291,12 @@ class Session:
 
     def branch(self, n: int | None = None) -> Session:
         """A copy that goes on by itself, from the end of record n (`back`), or from here."""
-        copy = self._copy(folder=self.folder, name="")
-        if copy.path is not None and self.records:
-            write_lines(copy.path, [copy._header(), *(to_json(record) for record in copy.records)])
+        branch = self._copy(folder=self.folder, name="")
+        if branch.path is not None and self.records:
+            write_lines(branch.path, [branch.header, *(to_json(record) for record in branch.records)])
         if n is not None:
-            copy.back(n)
-        return copy
+            branch.back(n)
+        return branch
 
     def twin(self) -> Session:
         """A copy in the same state that is not kept: models may be asked in it while the session itself goes on."""
@@ -320,26 +320,14 @@ class Session:
         self._shown_last = tuple(picture for picture in self._shown_last if picture in gallery.positions)
 
     def _copy(self, *, folder: Path | None, name: str) -> Session:
-        models = self.models
-        copy = Session(
-            self.gallery, folder=folder, settings=self.settings, asker=self.asker, choose_by=self.choose_by, name=name,
-            language=self.language, seed=self.seed, least_gain=self.least_gain, chat=models.chat, rerank=models.rerank,
-            feedback=models.feedback, sampler=models.sampler, deadline=models.seconds, pictures=models.pictures,
-        )  # fmt: skip
-        copy.records, copy._belief, copy._shown_last = list(self.records), self._belief, self._shown_last
-        copy.trouble, copy._spent = self.trouble, self._spent
-        return copy
+        twin = copy(self)
+        twin.id, twin.folder, twin.note = name or fresh_id(), folder, ""
+        twin.records, twin._questions = list(self.records), None
+        return twin
 
     def save(self, path: Path) -> Path:
         """Write the session to a file of its own. Raises SessionError where that is not possible."""
-        try:
-            if self.path is not None and self.path.exists():
-                shutil.copyfile(self.path, path)
-            else:
-                write_lines(path, [self._header(), *(to_json(record) for record in self.records)])
-        except OSError as error:
-            raise SessionError(f"the session cannot be written to {path}: {error.strerror}") from None
-        return path
+        return save(path, self.path, [self.header, *(to_json(record) for record in self.records)])
 
     @classmethod
     def resume(cls, gallery: Gallery, path: Path, *, folder: Path | None = None, **options: Any) -> Session:
@@ -355,7 +343,7 @@ class Session:
         session.records = records
         session.note = changed_since(header, gallery, wished=other)
         if session.path is not None and (not whole or not session.path.exists()):
-            write_lines(session.path, [session._header(), *(to_json(record) for record in records)])
+            write_lines(session.path, [session.header, *(to_json(record) for record in records)])
         session.belief  # noqa: B018  an event that no longer fits the album is an error now
         return session
 
@@ -370,22 +358,25 @@ class Session:
     def _keep(self, event: Event | Undo | Noted) -> None:
         n = self.records[-1].n + 1 if self.records else 0
         shown = () if isinstance(event, Noted) else self._shown_last
-        record = Record(n, event, shown, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", self._rewrite(event))
+        record = Record(n, event, shown, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", joined(self.events, event))
         kept = [*self.records, record]
         belief = believe(self.gallery, effective(kept), self.settings)
         if self.path is not None:
-            lines = [to_json(record)] if self.records else [self._header(), to_json(record)]
+            more = self.records and self.path.exists()
+            lines = [to_json(record)] if more else [self.header, *(to_json(each) for each in kept)]
             write_lines(self.path, lines, mode="a")
         self.records, self._belief, self._questions = kept, belief, None
 
+    def _position(self, picture: str) -> int:
+        if picture not in self.gallery.positions:
+            raise SessionError(f"the album has no picture {picture}")
+        return self.gallery.positions[picture]
+
+    def _shown(self) -> tuple[str, ...]:
+        return self._shown_last or tuple(each.picture.id for each in self.results())
+
     def _left(self) -> float:
         return max(self.models.seconds - self._spent, 0.0)
-
-    def _rewrite(self, event: Event | Undo | Noted) -> str:
-        if not isinstance(event, Said):
-            return ""
-        before = [] if event.instead else [each.text for each in self.events if isinstance(each, Said) and each.text]
-        return join([*before, event.text]) if before else ""
 
     def _ranked_questions(self) -> list[Question]:
         faults: list[ChatError] = []
@@ -395,15 +386,11 @@ class Session:
         questions, failed = proposed(self.asker, propose, seconds=self._left())
         self._spent += perf_counter() - began
         self.trouble = self.trouble or failed or (trouble(faults[0], UNCHECKED) if faults else "")
-        worth = self._worth(questions)
-        if not worth and asks_a_model(self.asker):
-            worth = self._worth(propose(WITHOUT, self._left()))  # what a model asks may tell nothing
-        return worth
-
-    def _worth(self, questions: Sequence[Question]) -> list[Question]:
-        """Those that are worth asking, best first."""
-        return worth_asking(self.gallery, self.belief, questions, self.settings, choose_by=self.choose_by,
-                            seed=self.seed, least_gain=self.least_gain)  # fmt: skip
+        worth = partial(worth_asking, self.gallery, self.belief, self.settings, choose_by=self.choose_by,
+                        seed=self.seed, least_gain=self.least_gain)  # fmt: skip
+        if not (found := worth(questions)) and asks_a_model(self.asker):
+            found = worth(propose(WITHOUT, self._left()))  # what a model asks may tell nothing
+        return found
 
     @property
     def language_now(self) -> str:
@@ -412,12 +399,3 @@ class Session:
             return self.language
         said = [each.text for each in self.events if isinstance(each, Said) and each.text]
         return "zh" if said and has_cjk(said[-1]) else "en"
-
-    def _header(self) -> dict[str, Any]:
-        return {
-            "whichpic_session": FORMAT,
-            "id": self.id,
-            "album_version": self.gallery.version,
-            "encoder": self.gallery.encoder.id,
-            "settings": self.settings.to_json(),
-        }

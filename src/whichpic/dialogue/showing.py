@@ -26,11 +26,40 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What one event does for a picture, in nats above (or below) the average picture."""
+    """What one event does for a picture, in nats above (or below) the average picture.
+
+    kind: that of its part of the belief, or "filtered out". text: what was said or answered, in its own language. more,
+    less: how many pictures were marked or ruled out; of a model's looks, how many it saw.
+    """
 
     n: int
-    what: str
+    kind: str
+    text: str
     value: float
+    more: int = 0
+    less: int = 0
+
+    @property
+    def what(self) -> str:
+        """The event in plain English."""
+        match self.kind:
+            case "filtered out":
+                return "the filters leave it out"
+            case "denied":
+                return f"no {self.text}"
+            case "together":
+                return f"all together: {self.text}"
+            case "hinted":
+                return f"like what was liked: {self.text}"
+            case "looked at":
+                return f"a model looked at {_pictures(self.more)}"
+            case "ruled out":
+                return f"none of the {self.less} shown"
+            case "marked":
+                marks = (("more like", self.more), ("less like", self.less))
+                return ", ".join(f"{how} {_pictures(n)}" for how, n in marks if n) + " of those shown"
+            case _:
+                return self.text
 
     @property
     def sign(self) -> str:
@@ -65,18 +94,12 @@ def listed(gallery: Gallery, belief: Belief, k: int) -> list[Shown]:
 def reasons(belief: Belief, position: int) -> list[Reason]:
     """What each part of the belief does for a picture, above the average of those that pass the filters."""
     mask = belief.mask if belief.mask.any() else np.ones_like(belief.mask)
-    found = [] if belief.mask[position] else [Reason(-1, "the filters leave it out", -math.inf)]
+    found = [] if belief.mask[position] else [Reason(-1, "filtered out", "", -math.inf)]
     for part in belief.parts:
-        match part.kind:
-            case "denied":
-                what = f"no {part.what}"
-            case "together":
-                what = f"all together: {part.what}"
-            case "hinted":
-                what = f"like what was liked: {part.what}"
-            case "looked at":
-                what = f"a model looked at {part.what}"
-            case _:
-                what = part.what
-        found.append(Reason(part.n, what, float(part.values[position] - part.values[mask].mean())))
+        value = float(part.values[position] - part.values[mask].mean())
+        found.append(Reason(part.n, part.kind, part.what, value, part.more, part.less))
     return found
+
+
+def _pictures(n: int) -> str:
+    return f"{n} picture{'' if n == 1 else 's'}"

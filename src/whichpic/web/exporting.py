@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whichpic.dialogue.events import effective, to_json
+from whichpic.dialogue.events import effective, filters_of, to_json
 from whichpic.errors import SessionError, WhichpicError
 from whichpic.evaluate.pages import POLICY
 from whichpic.evaluate.tables import escape, plain
@@ -21,7 +21,7 @@ from whichpic.evaluate.worse import Look, Pictures
 from whichpic.web.steps import base_name, of_session
 from whichpic.web.texts import HTML_LANGUAGE
 from whichpic.web.texts import say as text_of
-from whichpic.web.views import alt_of, filters_of
+from whichpic.web.views import alt_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -73,7 +73,7 @@ def plain_session(session: Session) -> dict[str, Any]:
             if term.get("name"):
                 term["name"] = base_name(term["name"])
     names = {id: name_of(gallery, id) for id in _pictures_of(session) if id in gallery.positions}
-    header = {**session._header(), "encoder": without_paths(session.gallery.encoder.id)}
+    header = {**session.header, "encoder": without_paths(session.gallery.encoder.id)}
     return {**header, "query": session.query, "records": records, "pictures": names}
 
 

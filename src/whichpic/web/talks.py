@@ -139,7 +139,7 @@ class Talk:
     def records(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Header and records, as the session's file has them."""
         with self._lock:
-            return self.session._header(), [to_json(record) for record in self.session.records]
+            return self.session.header, [to_json(record) for record in self.session.records]
 
     def hurry(self, why: str) -> State:
         """Wait for no model any more in this turn: the question is made without one. `trouble` says why."""

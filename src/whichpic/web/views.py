@@ -12,11 +12,12 @@ from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from whichpic.dialogue.events import Answered, Chosen, Filtered, Marked, Noted, Said, Undo, effective
+from whichpic.dialogue.events import Answered, Chosen, Filtered, Marked, Noted, Said, Undo, effective, filters_of
 
 if TYPE_CHECKING:
     from whichpic.dialogue import Question, Session, Shown
     from whichpic.dialogue.events import Record
+    from whichpic.dialogue.showing import Reason
     from whichpic.search.gallery import Gallery
     from whichpic.types import Picture
 
@@ -159,7 +160,7 @@ class QuestionView(_View):
 class TurnView(_View):
     """One thing that the user did: turn 0 is the first. `n` is the number of its record, for going back and branching.
 
-    what: its words; more, less: the pictures that it names, for and against.
+    what: its words; conditions: those of a filter; more, less: the pictures that it names, for and against.
     """
 
     n: int
@@ -167,6 +168,7 @@ class TurnView(_View):
     kind: Literal["said", "answered", "marked", "chosen", "filtered"]
     asked: str = ""
     what: str = ""
+    conditions: list[str] = []
     more: list[PictureView] = []
     less: list[PictureView] = []
     at: str = ""
@@ -202,9 +204,17 @@ class State(_View):
 
 
 class ReasonView(_View):
-    """What one event does for a picture, in nats above the average picture; null where a filter leaves it out."""
+    """What one event does for a picture, in nats above the average picture; null where a filter leaves it out.
+
+    what: the event in English. kind: said, answered, denied, marked, ruled out, together, hinted, looked at, filtered out;
+    text: what was said; more, less: how many pictures were marked, or ruled out, or looked at by a model.
+    """
 
     what: str
+    kind: str
+    text: str = ""
+    more: int = 0
+    less: int = 0
     value: float | None
     sign: str
 
@@ -260,7 +270,7 @@ def picture_view(gallery: Gallery, picture: Picture) -> PictureView:
         return known
     name = picture.paths[0] if picture.paths else picture.id
     view = seen[picture.id] = PictureView(
-        id=picture.id, name=_clean(name), alt=_clean(alt_of(gallery, picture.id)), width=picture.width,
+        id=picture.id, name=clean(name), alt=clean(alt_of(gallery, picture.id)), width=picture.width,
         height=picture.height, taken=picture.taken,
     )  # fmt: skip
     return view
@@ -274,11 +284,13 @@ def listed(gallery: Gallery, shown: Shown) -> Listed:
 
 def question_view(gallery: Gallery, question: Question) -> QuestionView:
     """A question as plain data."""
-    options = [OptionView(text=_clean(each.text), picture=_picture(gallery, each.value)) for each in question.options]
-    if question.source != "pick":
-        options = [OptionView(text=each.text) for each in options]
+    picks = question.source == "pick"
+    options = [
+        OptionView(text=clean(each.text), picture=_picture(gallery, each.value) if picks else None)
+        for each in question.options
+    ]
     return QuestionView(
-        id=question_id(question), text=_clean(question.text), options=options, source=question.source,
+        id=question_id(question), text=clean(question.text), options=options, source=question.source,
         asker=question.asker, attribute=question.attribute, about=question.about,
     )  # fmt: skip
 
@@ -299,7 +311,7 @@ def state_of(
         album=album,
         revision=revision,
         turn=len(counted) - 1,
-        query=_clean(session.query),
+        query=clean(session.query),
         rewritten=any(record.noted is not None and bool(record.noted.rewritten) for record in counted),
         turns=turn_views(gallery, counted),
         filters=filters_of(counted),
@@ -312,8 +324,8 @@ def state_of(
         chosen=None if chosen is None else _picture(gallery, chosen),
         questions=[question_view(gallery, each) for each in questions],
         asking=asking,
-        trouble=_clean(trouble or session.trouble),
-        note=_clean(session.note),
+        trouble=clean(trouble or session.trouble),
+        note=clean(session.note),
     )
 
 
@@ -324,37 +336,36 @@ def asked_of(
     return state.model_copy(
         update={
             "revision": revision, "questions": [question_view(session.gallery, each) for each in questions],
-            "asking": asking, "trouble": _clean(trouble or session.trouble), "note": _clean(session.note),
+            "asking": asking, "trouble": clean(trouble or session.trouble), "note": clean(session.note),
         }
     )  # fmt: skip
 
 
-def filters_of(records: list[Record]) -> list[str]:
-    """The conditions that hold: they add up, and an empty one lifts them all."""
-    found: list[str] = []
-    for record in records:
-        if isinstance(record.event, Filtered):
-            found = [*found, *record.event.conditions] if record.event.conditions else []
-    return found
-
-
 def reason_views(session: Session, picture: str) -> list[ReasonView]:
     """Why a picture is where it is, event by event. Raises SessionError for a picture that is not of the album."""
-    return [
-        ReasonView(what=_clean(each.what), value=each.value if math.isfinite(each.value) else None, sign=each.sign)
-        for each in session.why(picture)
-    ]
+    return [_reason(each) for each in session.why(picture)]
 
 
 def detail_of(gallery: Gallery, picture: Picture) -> PictureDetail:
     """All that is known of one picture."""
     facts = sorted(gallery.facts_of(picture.id), key=lambda fact: -fact.p)
     return PictureDetail(
-        picture=picture_view(gallery, picture), names=[_clean(path) for path in picture.paths],
-        captions=[_clean(each) for each in gallery.captions.get(picture.id, ())],
-        facts=[FactView(attribute=f.attribute, value=_clean(f.value), p=round(f.p, 3), source=f.source) for f in facts],
-        format=picture.format, camera=None if picture.camera is None else _clean(picture.camera),
+        picture=picture_view(gallery, picture), names=[clean(path) for path in picture.paths],
+        captions=[clean(each) for each in gallery.captions.get(picture.id, ())],
+        facts=[FactView(attribute=f.attribute, value=clean(f.value), p=round(f.p, 3), source=f.source) for f in facts],
+        format=picture.format, camera=None if picture.camera is None else clean(picture.camera),
     )  # fmt: skip
+
+
+def clean(text: str) -> str:
+    """Without what is no text (halves of surrogates, NUL): a file name may hold anything, JSON may not."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+
+
+def _reason(reason: Reason) -> ReasonView:
+    value = reason.value if math.isfinite(reason.value) else None
+    return ReasonView(what=clean(reason.what), kind=reason.kind, text=clean(reason.text), more=reason.more,
+                      less=reason.less, value=value, sign=reason.sign)  # fmt: skip
 
 
 def _turn(gallery: Gallery, number: int, record: Record) -> TurnView:
@@ -364,14 +375,14 @@ def _turn(gallery: Gallery, number: int, record: Record) -> TurnView:
             terms = [str(term) for term in event.terms if not term.picture]
             liked = [_picture(gallery, term.picture) for term in event.terms if term.picture and term.weight > 0]
             not_liked = [_picture(gallery, term.picture) for term in event.terms if term.picture and term.weight < 0]
-            return TurnView(n=record.n, turn=number, kind="said", asked=_clean(event.asked), what=_clean(", ".join(terms)),
+            return TurnView(n=record.n, turn=number, kind="said", asked=clean(event.asked), what=clean(", ".join(terms)),
                             more=[each for each in liked if each], less=[each for each in not_liked if each],
                             at=record.at)  # fmt: skip
         case Answered():
             option = event.question.options[event.option] if event.option is not None else None
             seen = None if option is None or event.question.source != "pick" else _picture(gallery, option.value)
             what = "" if option is None or seen else option.text
-            return TurnView(n=record.n, turn=number, kind="answered", asked=_clean(event.question.text), what=_clean(what),
+            return TurnView(n=record.n, turn=number, kind="answered", asked=clean(event.question.text), what=clean(what),
                             more=[seen] if seen else [], at=record.at)  # fmt: skip
         case Marked():
             return TurnView(
@@ -383,8 +394,9 @@ def _turn(gallery: Gallery, number: int, record: Record) -> TurnView:
             seen = _picture(gallery, event.picture)
             return TurnView(n=record.n, turn=number, kind="chosen", more=[seen] if seen else [], at=record.at)
         case Filtered():
+            held = [clean(each) for each in event.conditions]
             return TurnView(
-                n=record.n, turn=number, kind="filtered", what=_clean(" ".join(event.conditions)), at=record.at
+                n=record.n, turn=number, kind="filtered", what=" ".join(held), conditions=held, at=record.at
             )
         case Undo() | Noted():
             raise TypeError("an undo and a note are no turns")
@@ -393,8 +405,3 @@ def _turn(gallery: Gallery, number: int, record: Record) -> TurnView:
 def _picture(gallery: Gallery, picture: str) -> PictureView | None:
     at = gallery.positions.get(picture)
     return None if at is None else picture_view(gallery, gallery.pictures[at])
-
-
-def _clean(text: str) -> str:
-    """Without what is no text (halves of surrogates, NUL): a file name may hold anything, JSON may not."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")

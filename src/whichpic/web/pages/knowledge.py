@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from whichpic.dialogue.phrases import option_text
@@ -23,16 +22,6 @@ LIKELY = 0.3
 FULL = 4.0
 """Nats that fill a bar, unless a reason has more."""
 _ORDER = ("object", "label", "scene", "people", "main", "kind", "colour", "light", "place", "weather", "text")
-_TOLD = {
-    "more": re.compile(r"more like (?P<more>\d+) pictures? of those shown"),
-    "less": re.compile(r"less like (?P<less>\d+) pictures? of those shown"),
-    "both": re.compile(r"more like (?P<more>\d+) pictures?, less like (?P<less>\d+) pictures? of those shown"),
-    "none": re.compile(r"none of the (?P<n>\d+) shown"),
-    "together": re.compile(r"all together: (?P<text>.*)", re.DOTALL),
-    "liked": re.compile(r"like what was liked: (?P<text>.*)", re.DOTALL),
-    "looked": re.compile(r"a model looked at (?P<n>\d+) pictures?"),
-}
-"""What dialogue.showing and dialogue.belief call events in English, so that a page can say it in its own language."""
 _SIGNS = {"+ strong": "strong", "+ weak": "weak", "- against": "against", ". neutral": "neutral"}
 
 
@@ -121,12 +110,14 @@ def draw_why(page: Page, reasons: Sequence[views.ReasonView]) -> None:
 
 def reason_text(reason: views.ReasonView, say: Say) -> str:
     """What an event was, in the page's language; what the user said stays as it was said."""
-    if reason.value is None:
-        return say("why.filtered")
-    for name, pattern in _TOLD.items():
-        if found := pattern.fullmatch(reason.what):
-            return say(f"why.{name}", **{key: value or "0" for key, value in found.groupdict().items()})
-    return reason.what
+    match reason.kind:
+        case "marked":
+            key = "both" if reason.more and reason.less else "more" if reason.more else "less"
+        case "filtered out" | "denied" | "together" | "hinted" | "looked at" | "ruled out":
+            key = reason.kind.replace(" ", "_")
+        case _:
+            return reason.text
+    return say(f"why.{key}", text=reason.text, more=reason.more, less=reason.less)
 
 
 def _text(key: str, usual: str, say: Say) -> str:
