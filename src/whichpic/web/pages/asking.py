@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from whichpic.web import views
@@ -58,10 +59,16 @@ class Asking:
 
     def _question(self, asked: views.QuestionView) -> None:
         say = self.page.say
-        heading(2, asked.text, cls="question-text", id="asked")
+        with el("div", cls="asked"):
+            heading(2, asked.text, cls="question-text", id="asked")
+            if self._others:  # on a telephone, where the others below have no room
+                button(
+                    icon="again", label=say("talk.other"), on_click=self._next, do="other-one", cls="quiet other-one"
+                )
         with el("div", cls="options", role="group", aria_labelledby="asked"):
-            for place, option in enumerate(asked.options):
-                self._option(place, option)
+            with el("div", cls="picks") if any(each.picture for each in asked.options) else nullcontext():
+                for place, option in enumerate(asked.options):
+                    self._option(place, option)
             button(say("talk.unsure"), on_click=lambda: self._answer(None), do="unsure", cls="chip unsure")
             form = el("form", cls="in-words", autocomplete="off").on("submit", self._worded, js_handler=SUBMITTED)
             with form:
@@ -102,6 +109,11 @@ class Asking:
         """Ask this one of those that are ready; the one that was asked is ready then."""
         if self._asked is not None:
             self._show([other, *(each for each in (self._asked, *self._others) if each is not other)])
+
+    def _next(self) -> None:
+        """Ask the next of those that are ready, round and round."""
+        if self._asked is not None and self._others:
+            self._show([*self._others, self._asked])
 
     async def _stop(self) -> None:
         await self.page.stop()

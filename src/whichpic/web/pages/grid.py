@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 ROW = 190
 """Pixels: about how high a row is; what the browser chooses a thumbnail by."""
+LARGER = 1.5
+"""By how much a picture may be drawn larger than it is."""
+LOWEST = 96
+"""Pixels: no row is lower, however small its pictures are."""
 EAGER = 6
 """Pictures that are loaded at once; the others as they come into view."""
 MOST_COMPARED = 4
@@ -60,6 +64,17 @@ def ratio_of(picture: views.PictureView) -> float:
     if not (picture.width and picture.height):
         return 1.5
     return min(max(picture.width / picture.height, 0.5), 2.6)
+
+
+def own_size(picture: views.PictureView) -> str:
+    """What the style sheet is told of a picture's pixels, so that it is not drawn much larger; nothing where unknown."""
+    return f";--w:{picture.width};--h:{picture.height}" if picture.width and picture.height else ""
+
+
+def most_of(state: views.State) -> int:
+    """Pixels that a row of a list may be high: most of its pictures are not drawn much larger than they are."""
+    heights = sorted(each.picture.height for each in state.pictures if each.picture.height)
+    return max(LOWEST, round(LARGER * heights[len(heights) // 4])) if heights else 9999
 
 
 def seen(element: TextElement, yes: bool) -> None:
@@ -146,6 +161,7 @@ class Grid:
     def _told(self) -> None:
         tiles = [] if self._state is None else self._tiles(self._state)
         if self._list.props.get("tiles") != tiles:
+            self._list.style(f"--most:{most_of(self._state)}px" if self._state else "")
             self._list.props["tiles"] = tiles
             self._list.update()
         seen(self._bar, bool(self.compared))
@@ -171,7 +187,8 @@ class Grid:
         tile: dict[str, Any] = {
             "id": picture.id, "rank": listed.rank, "p": percent(listed.p), "held": held,
             "alike": self.page.say("talk.alike", n=listed.alike) if listed.alike else "",
-            "alt": picture.alt or picture.name, "style": f"--ratio:{ratio:.3f}", "eager": picture.id in self._eager,
+            "alt": picture.alt or picture.name, "style": f"--ratio:{ratio:.3f}{own_size(picture)}",
+            "eager": picture.id in self._eager,
         }  # fmt: skip
         if not self.page.album.captions_only:
             small, large = (thumbnail(self.page.album.name, picture.id, side) for side in (320, 640))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from whichpic.web import views
+from whichpic.web.album_filters import spoken
 from whichpic.web.pages.elements import button, el, heading, link
-from whichpic.web.pages.grid import image, ratio_of, seen, small
+from whichpic.web.pages.grid import image, own_size, ratio_of, seen, small
 
 if TYPE_CHECKING:
     from whichpic.web.pages.conversation import Page
@@ -120,7 +121,7 @@ class Found:
                     el("blockquote", chosen.alt or chosen.name)
                 else:
                     el("img", src=image(page.album.name, chosen.id), alt=chosen.alt or chosen.name,
-                       style=f"aspect-ratio: {ratio_of(chosen):.3f}", data_do="open")  # fmt: skip
+                       style=f"aspect-ratio: {ratio_of(chosen):.3f}{own_size(chosen)}", data_do="open")  # fmt: skip
                 el("figcaption", chosen.name, cls="soft small")
             with el("div", cls="line"):
                 button(
@@ -153,7 +154,8 @@ def told(page: Page, turn: views.TurnView) -> str:
         case "answered" if not turn.what and not turn.more:
             return say("talk.turn.unsure")
         case "filtered":
-            return say("talk.turn.filtered", what=turn.what) if turn.what else say("talk.turn.unfiltered")
+            held = say("talk.turn.and").join(spoken(each, say.language) for each in turn.conditions)
+            return say("talk.turn.filtered", what=held) if held else say("talk.turn.unfiltered")
         case "chosen":
             return say("talk.turn.chosen")
         case "marked" if len(turn.less) > FEW:

@@ -40,7 +40,7 @@ class Viewer:
         say = page.say
         with dialog(NAME, say("viewer.title"), close=say("viewer.close"), cls="viewer") as box:
             with el("div", cls="viewer-picture"):
-                self._large = el("p" if page.album.captions_only else "img", cls="caption")
+                self._large = el("p", cls="caption") if page.album.captions_only else el("img")
                 self._ahead = el("img", alt="", hidden=True)
                 self._back = button(icon="back", label=say("viewer.previous"), cls="viewer-back", do="previous",
                                     on_click=partial(self._step, -1))  # fmt: skip

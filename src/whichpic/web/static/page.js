@@ -2,7 +2,7 @@
    carry data-do names, so whatever works by a key works by mouse and touch, too. keys.json is the table of keys. */
 (() => {
   "use strict";
-  const LARGEST = 20 * 1024 * 1024;
+  const LARGEST = 20_000_000;
   const $ = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const main = () => $("main");
@@ -16,10 +16,16 @@
 
   const NAMES = { "←": "ArrowLeft", "→": "ArrowRight", "↑": "ArrowUp", "↓": "ArrowDown", Esc: "Escape" };
   const bound = new Map(); // key -> { do, on }
+  let early = []; // what is pressed before the table is there
   fetch("/static/keys.json")
     .then((answer) => answer.json())
     .then((rows) => rows.forEach((row) => row.keys.forEach((key) => bound.set(NAMES[key] ?? key, row))))
-    .catch(() => {});
+    .catch(() => {})
+    .finally(() => {
+      const pressed = early;
+      early = null;
+      pressed.forEach(key);
+    });
 
   const tiles = () => all(".grid .tile").filter(shown);
   const opener = (tile) => $("[data-do=open]", tile);
@@ -115,7 +121,9 @@
     return (row.on === "tile" || row.do === "side-by-side") && press(row.do, dialog);
   }
 
-  document.addEventListener("keydown", (event) => {
+  document.addEventListener("keydown", (event) => (early ? early.push(event) : key(event)));
+
+  function key(event) {
     if (event.defaultPrevented || event.isComposing || event.altKey) return;
     const control = event.ctrlKey || event.metaKey;
     const row = bound.get(control ? `Ctrl+${event.key.toUpperCase()}` : event.key);
@@ -130,7 +138,7 @@
       if (!(control || event.key === "Escape" || down)) return;
     }
     if (act(row, event)) event.preventDefault();
-  });
+  }
 
   /* ---- one picture of the grid is a stop of the Tab key, with its buttons; the arrows go to the others */
 
@@ -299,16 +307,19 @@
   /* ---- dialogs, copying */
 
   document.addEventListener("click", (event) => {
-    const opens = event.target.closest("[data-opens]");
-    if (opens) {
-      const dialog = document.getElementById(opens.dataset.opens);
-      if (dialog && !dialog.open) dialog.showModal();
-    }
     const copies = event.target.closest("[data-copy]");
     if (copies) copy(copies);
-    if (event.target.matches("dialog")) event.target.close(); // beside the sheet
+    const opens = event.target.closest("[data-opens]");
+    const dialog = opens && document.getElementById(opens.dataset.opens);
+    if (dialog && !dialog.open) dialog.showModal();
+    if (event.target.matches("dialog") && beside(event)) event.target.close();
     all("details.menu[open]").forEach((menu) => menu.contains(event.target) || (menu.open = false));
   });
+
+  function beside(event) {
+    const box = event.target.getBoundingClientRect();
+    return event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom;
+  }
 
   async function copy(from) {
     try {

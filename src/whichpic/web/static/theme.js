@@ -34,24 +34,5 @@
         // it holds for this page then
       }
     }
-    const opener = target?.closest("[data-opens]");
-    const dialog = opener && document.getElementById(opener.dataset.opens);
-    if (dialog instanceof HTMLDialogElement && !dialog.open) dialog.showModal();
-    if (target instanceof HTMLDialogElement && target.open && !("stays" in target.dataset)) {
-      const box = target.getBoundingClientRect();
-      const inside = event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
-      if (!inside) target.close(); // a click beside a dialog
-    }
-    for (const menu of document.querySelectorAll("details.menu[open]")) {
-      if (!menu.contains(target)) menu.open = false;
-    }
   });
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    const menu = event.target instanceof Element && event.target.closest("details.menu[open]");
-    if (!menu) return;
-    menu.open = false;
-    menu.querySelector("summary").focus();
-    event.stopPropagation();
-  }, true);
 })();
