@@ -74,6 +74,21 @@ def test_resuming_goes_on_in_the_same_file(tmp_path: Path) -> None:
     assert third.events == again.events and len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_session_whose_file_was_removed_is_written_again_whole(tmp_path: Path) -> None:
+    session = talked(tmp_path)
+    assert session.path is not None
+    session.path.unlink()
+    session.say("and a dog")
+    assert Session.resume(ALBUM, session.path, folder=tmp_path).events == session.events
+
+
+def test_an_album_that_was_taken_away_does_not_come_back_as_an_empty_folder(tmp_path: Path) -> None:
+    session = Session(ALBUM, folder=tmp_path / "album" / ".whichpic" / "sessions")
+    with pytest.raises(AlbumError, match="the session cannot be kept in"):
+        session.say("something red")
+    assert not list(tmp_path.iterdir()) and not session.events
+
+
 def test_undo_brings_back_exactly_what_was(tmp_path: Path) -> None:
     session = Session(ALBUM, folder=tmp_path)
     session.say("something red")
