@@ -16,12 +16,17 @@ from tests.browser.driving import PATIENCE, Server, Watch, bare_home, chromium, 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
+NO_CHROMIUM = "needs Chromium: apt-get install chromium fonts-noto-core"
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All that lies here needs Chromium."""
+    """All that lies here needs Chromium; where there is none, no server is started for it."""
+    without = pytest.mark.skip(reason=NO_CHROMIUM) if chromium() is None else None
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            if without is not None:
+                item.add_marker(without)
 
 
 @pytest.fixture(scope="package")
@@ -48,12 +53,9 @@ def server(album: Path, home: Path) -> Iterator[Server]:
 def browser() -> Iterator[Browser]:
     """Chromium without a window."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (extra dev)")
-    path = chromium()
-    if path is None:
-        pytest.skip("needs Chromium: apt-get install chromium fonts-noto-core")
     with playwright.sync_playwright() as driver:
         started = driver.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
+            executable_path=chromium(), args=["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
         )
         yield started
         started.close()

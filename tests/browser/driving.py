@@ -23,7 +23,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
-PATIENCE = 10_000
+PATIENCE = 15_000
 """Milliseconds that a test waits for what must come."""
 PICTURES = 48
 
@@ -80,8 +80,8 @@ def bare_home(place: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def serving(albums: Sequence[Path], home: Path, *options: str) -> Iterator[Server]:
-    """`whichpic serve` in a process of its own, without weights, until the block ends."""
+def serving(albums: Sequence[Path], home: Path, *options: str, weights: Path | None = None) -> Iterator[Server]:
+    """`whichpic serve` in a process of its own until the block ends; it works in `home`, its models are in `weights`."""
     port = free_port()
     home.mkdir(parents=True, exist_ok=True)
     log = home / f"serve-{port}.log"
@@ -95,7 +95,7 @@ def serving(albums: Sequence[Path], home: Path, *options: str) -> Iterator[Serve
         str(port),
         *options,
     ]
-    env = {**os.environ, "WHICHPIC_HOME": str(home), "WHICHPIC_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, "WHICHPIC_HOME": str(weights or home), "WHICHPIC_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=env, cwd=home

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from typing import TYPE_CHECKING
 
@@ -229,18 +228,6 @@ def test_an_address_of_no_conversation_is_told(page: Page) -> None:
     expect(page.locator("[role=alert]")).to_contain_text("no session")
     page.get_by_role("link", name="Begin a new one").click()
     expect(page.locator("#say")).to_be_visible()
-
-
-def test_a_conversation_is_exported(talk: Talking) -> None:
-    talk.say("a cat")
-    talk.page.locator(".side summary", has_text="Export").click()
-    with talk.page.expect_download() as waiting:
-        talk.page.get_by_role("link", name="As JSON").click()
-    plain = json.loads(waiting.value.path().read_text(encoding="utf-8"))
-    assert "a cat" in json.dumps(plain)
-    with talk.page.expect_download() as waiting:
-        talk.page.get_by_role("link", name="As a page").click()
-    assert "a cat" in waiting.value.path().read_text(encoding="utf-8")
 
 
 def test_a_line_that_breaks_and_comes_back_costs_nothing(talk: Talking, context: BrowserContext, watch: Watch) -> None:

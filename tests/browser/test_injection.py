@@ -207,8 +207,8 @@ def test_chat(context: BrowserContext, server: Server, watch: Watch) -> None:
     page = context.new_page()
     page.goto("/chat")
     box = page.locator("#question")
-    for payload in PAYLOADS[5::40]:
+    for n, payload in enumerate(PAYLOADS[5::40], start=1):
         box.fill(payload)
         box.press("Enter")
-        page.wait_for_timeout(800)
+        expect(page.locator(".message.theirs .message-text:not([aria-busy])")).to_have_count(n)
     harmless(page, watch)

@@ -62,6 +62,12 @@ def test_find_a_picture_by_typing(talk: Talking) -> None:
     talk.say("two black cats in a kitchen")
     talk.loaded()
     assert talk.first() == CAPTION
+    talk.act(0, "why")
+    sheet = talk.page.locator("dialog[open]")
+    expect(sheet).to_contain_text(CAPTION)
+    expect(sheet).to_contain_text("two black cats in a kitchen")
+    talk.page.keyboard.press("Escape")
+    expect(sheet).to_have_count(0)
     expect(talk.page).to_have_url(re.compile(r"/album/drawn-scenes/[\w-]+$"))
     talk.act(0, "this")
     expect(talk.page.locator("section.found")).to_be_visible()
@@ -250,50 +256,6 @@ def test_two_conversations_know_nothing_of_each_other(talk: Talking, context: Br
     assert talk.page.url != other.page.url
 
 
-def test_jump_back(talk: Talking) -> None:
-    talk.say("a cat")
-    before = talk.shown()
-    talk.say("in the snow")
-    talk.say("at night")
-    talk.turns.first.locator("[data-do=back]").click()
-    talk.took(1)
-    assert talk.shown() == before
-
-
-def test_branch(talk: Talking) -> None:
-    talk.say("a cat")
-    before = talk.shown()
-    talk.say("in the snow")
-    first = talk.page.url
-    talk.turns.first.locator("[data-do=branch]").click()
-    expect(talk.page).not_to_have_url(first)
-    talk.took(1)
-    assert talk.shown() == before
-    talk.page.goto(first)
-    talk.took(2)
-
-
-def test_why_this_picture(talk: Talking) -> None:
-    talk.say("two black cats in a kitchen")
-    talk.act(0, "why")
-    sheet = talk.page.locator("dialog[open]")
-    expect(sheet).to_contain_text(CAPTION)
-    expect(sheet).to_contain_text("two black cats in a kitchen")
-    talk.page.keyboard.press("Escape")
-    expect(sheet).to_have_count(0)
-
-
-def test_compare(talk: Talking) -> None:
-    talk.say("a cat")
-    for tile in range(3):
-        talk.act(tile, "compare")
-    talk.press("side-by-side")
-    sheet = talk.page.locator("dialog[open]")
-    expect(sheet.locator("img:visible")).to_have_count(3)
-    talk.page.keyboard.press("Escape")
-    expect(sheet).to_have_count(0)
-
-
 def test_export(talk: Talking) -> None:
     talk.say("two black cats in a kitchen")
     talk.page.locator("details.menu summary", has_text="Export").click()
@@ -315,21 +277,6 @@ def test_chinese(talk: Talking) -> None:
     expect(talk.options.first).to_have_text(re.compile(r"[\u4e00-\u9fff]"))
     talk.page.goto("/album/drawn-scenes")
     expect(talk.page.locator("html")).to_have_attribute("lang", "zh-CN")
-
-
-def test_dark_by_the_system_and_by_hand(browser: Browser, server: Server, watch: Watch) -> None:
-    with browser.new_context(base_url=server.url, color_scheme="dark", locale="en-US") as dark:
-        watch.over(dark)
-        talk = Talking(dark.new_page())
-        paper = "getComputedStyle(document.body).backgroundColor"
-        by_system = talk.page.evaluate(paper)
-        channels = [int(each) for each in re.findall(r"\d+", by_system)[:3]]
-        assert max(channels) < 80
-        while talk.page.evaluate("document.documentElement.dataset.theme") != "light":
-            talk.press("theme")
-        assert talk.page.evaluate(paper) != by_system
-        talk.page.reload()
-        assert talk.page.evaluate(paper) != by_system
 
 
 def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, server: Server, watch: Watch) -> None:

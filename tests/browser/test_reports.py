@@ -218,6 +218,5 @@ def test_every_page_can_be_read_by_everybody(page: Page, scheme: str, width: int
         joined = "&" if "?" in address else "?"
         page.goto(f"{address}{joined}{language[1:]}" if language else address)
         page.wait_for_selector("h1")
-        page.wait_for_timeout(150)
         assert axe(page) == [], address
         assert sideways(page) == "", address
