@@ -72,6 +72,7 @@ class ChatPage:
         self._editing = False
         site.chats.inboxes[self.secret] = self._handed_in
         self.client.on_delete(self._close)
+        self.client.on_exception(lambda: self.trouble(say("fault.500.text")))
         self.client.on_disconnect(self._left)
 
     # ---- drawing

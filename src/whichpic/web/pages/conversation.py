@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from whichpic.web.app import Site
     from whichpic.web.pages.frame import Say
     from whichpic.web.shelf import Shelved
-    from whichpic.web.talks import Talk
+    from whichpic.web.talk import Talk
 
 PATIENCE = 30.0
 """Seconds that reading a session again may take before its page fails."""
@@ -94,6 +94,7 @@ class Page:
         self._loop = asyncio.get_running_loop()
         self._ends: list[Callable[[], object]] = []
         self.client.on_delete(self._close)
+        self.client.on_exception(self._fault)
 
     @property
     def language(self) -> str:
@@ -156,6 +157,10 @@ class Page:
         if text != self._trouble.text:
             self._trouble.set_text(text[:400])
 
+    def _fault(self) -> None:
+        """A fault of ours: the log has it, and the page says so."""
+        self.trouble(self.say("fault.500.text"))
+
     def announce(self, text: str) -> None:
         """Say something to those who hear the page."""
         self._status.set_text(text)
@@ -181,6 +186,7 @@ class Page:
     async def draw(self) -> None:
         """The page, as it is before any State; goes on by itself when the album can be searched."""
         self.main.props["data-album"] = self.album.name
+        self.main.props["data-gone"] = self.say("talk.picture.gone")
         if not self.album.ready:
             self._wait()
             return

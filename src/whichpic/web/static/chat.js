@@ -106,8 +106,9 @@
   /* ---- the end of the talk stays in view */
 
   let atEnd = true;
-  const room = () => document.documentElement.scrollHeight - innerHeight - scrollY;
-  addEventListener("scroll", () => (atEnd = room() < 120), { passive: true });
+  // On a telephone the settings are below the talk: the end is that of the talk, and not of the page.
+  const room = () => ($(".composer")?.parentElement.getBoundingClientRect().bottom ?? 0) - innerHeight;
+  addEventListener("scroll", () => (atEnd = Math.abs(room()) < 120), { passive: true });
   let due = false;
   new MutationObserver((changes) => {
     const grew = changes.some((each) => each.target.closest?.(".messages") ?? each.target.parentElement?.closest(".messages"));
@@ -115,7 +116,7 @@
     due = true;
     requestAnimationFrame(() => {
       due = false;
-      scrollTo({ top: document.documentElement.scrollHeight });
+      scrollBy({ top: room() });
       atEnd = true;
     });
   }).observe(document.documentElement, { childList: true, characterData: true, subtree: true });
