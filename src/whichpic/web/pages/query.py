@@ -103,6 +103,8 @@ class Query:
         seen(self._all, bool(state.turns) and state.chosen is None)
         if self._input.props.get("data-value") != state.query:
             put(self._input, data_value=state.query)
+        if self._input.props.get("placeholder") != (wordless := self._wordless(state)):
+            put(self._input, placeholder=wordless)
         key = (state.turns, state.filters)
         if key != self._drawn:
             self._drawn = key
@@ -116,6 +118,11 @@ class Query:
         seen(self._nothing, bool(told and state.pictures))
         seen(self._undo, bool(state.turns))
         seen(self._none_fits, state.nothing_fits)
+
+    def _wordless(self, state: views.State) -> str:
+        """What stands where the query is while it has no words: pictures were handed in, or nothing was."""
+        names = ", ".join(turn.what for turn in state.turns if turn.kind == "said" and turn.what)
+        return self.page.say("talk.looking.like", names=names) if names else self.page.say("talk.looking.empty")
 
     def _told(self, state: views.State) -> str:
         say = self.page.say

@@ -202,6 +202,7 @@
   const changed = () => {
     due = false;
     values();
+    retype();
     stops();
     refocus();
     fold();
@@ -226,6 +227,40 @@
   document.addEventListener("submit", (event) => {
     const box = $("input[type=text], textarea", event.target);
     if (box?.id) submitted[box.id] = box.value;
+  }, true);
+
+  /* ---- what was typed is there again when the page had to load anew: the server was started again, or somebody reloads */
+
+  const TYPED = "whichpic.typed";
+  let typed = null;
+  try {
+    const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
+    typed = reloaded && sessionStorage.getItem(TYPED);
+    sessionStorage.removeItem(TYPED);
+    addEventListener("pagehide", () => {
+      const box = $("#say");
+      if (box?.value) sessionStorage.setItem(TYPED, JSON.stringify([location.pathname, box.value]));
+    });
+  } catch {
+    // a browser that keeps nothing
+  }
+  function retype() {
+    const box = typed && $("#say");
+    if (!box) return;
+    const [place, text] = JSON.parse(typed);
+    typed = null;
+    if (place === location.pathname && !box.value) box.value = text;
+  }
+
+  /* ---- a picture whose file is gone says so, instead of a broken sign alone */
+
+  document.addEventListener("error", async (event) => {
+    const picture = event.target;
+    const says = main()?.dataset.gone;
+    if (!says || picture.tagName !== "IMG" || picture.dataset.gone === picture.src) return;
+    picture.dataset.gone = picture.src;
+    const answer = await fetch(picture.src).catch(() => null);
+    if (answer?.status === 404) trouble(says);
   }, true);
 
   /* ---- a picture as the query: dropped, pasted or chosen */
