@@ -38,21 +38,25 @@ class _View(BaseModel):
 # ---- what the user does
 
 
-class Say(_View):
+class _Doing(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)  # false is no number, and 1 no text
+
+
+class Say(_Doing):
     """Describe the picture, or say more of it."""
 
     kind: Literal["said"] = "said"
     text: Text
 
 
-class Restate(_View):
+class Restate(_Doing):
     """The query as a whole, in other words: it stands instead of all that was said in words before."""
 
     kind: Literal["restated"] = "restated"
     text: Text
 
 
-class Answer(_View):
+class Answer(_Doing):
     """Answer a question by an option (its position from 0), in words, or (neither) with "not sure"."""
 
     kind: Literal["answered"] = "answered"
@@ -61,7 +65,7 @@ class Answer(_View):
     words: Annotated[str, Field(max_length=LONGEST_TEXT)] | None = None
 
 
-class Mark(_View):
+class Mark(_Doing):
     """More, or less, like these pictures."""
 
     kind: Literal["marked"] = "marked"
@@ -69,7 +73,7 @@ class Mark(_View):
     less: Annotated[list[PictureId], Field(max_length=MOST_SHOWN)] = []
 
 
-class Like(_View):
+class Like(_Doing):
     """A picture of the album as (a part of) the query; a negative weight means "not this"."""
 
     kind: Literal["like"] = "like"
@@ -77,34 +81,34 @@ class Like(_View):
     weight: Weight = 1.0
 
 
-class NothingFits(_View):
+class NothingFits(_Doing):
     """It is none of the pictures that are shown."""
 
     kind: Literal["nothing"] = "nothing"
 
 
-class Choose(_View):
+class Choose(_Doing):
     """This is it. The session ends; undo opens it again."""
 
     kind: Literal["chosen"] = "chosen"
     picture: PictureId
 
 
-class Narrow(_View):
+class Narrow(_Doing):
     """Conditions that must hold, all there are from now on; none lifts the filters. For example has=dog, date>=2024-05."""
 
     kind: Literal["filtered"] = "filtered"
     conditions: Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=20)] = []
 
 
-class Back(_View):
+class Back(_Doing):
     """Go back to an event, by its number `n`: everything after it no longer counts. -1 is the beginning."""
 
     kind: Literal["back"] = "back"
     n: Annotated[int, Field(ge=-1, le=1_000_000)]
 
 
-class TakeBack(_View):
+class TakeBack(_Doing):
     """The last thing that was done no longer counts."""
 
     kind: Literal["undo"] = "undo"
