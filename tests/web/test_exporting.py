@@ -16,7 +16,8 @@ from whichpic.encoders.toy import Toy
 from whichpic.errors import SessionError
 from whichpic.web.exporting import page_of, plain_session, session_html, session_json, without_paths, write_page
 from whichpic.web.steps import of_session
-from whichpic.web.talks import Talk, Talks
+from whichpic.web.talk import Talk
+from whichpic.web.talks import Talks
 from whichpic.web.views import Choose, Mark, Restate, Say, TakeBack
 
 

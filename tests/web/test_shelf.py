@@ -101,3 +101,19 @@ def test_what_goes_wrong_is_said_and_can_be_tried_again(tmp_path: Path) -> None:
     shelf.first.start()
     waited(lambda: shelf.first.indexing.state == "idle" and shelf.first.ready)
     shelf.close()
+
+
+def test_a_pause_that_is_not_over_is_taken_back(tmp_path: Path) -> None:
+    encoder = Slow()
+    shelf = Shelf.of([Album.open(drawn_album(tmp_path / "album", 100), encoder=encoder)])
+    album = shelf.first
+    end = album.watch(lambda: 1 // 0)  # a page that fails costs the indexing nothing
+    album.start()
+    waited(lambda: album.indexing.phase == "pictures")
+    album.pause()
+    album.start()
+    encoder.gate.release(20)
+    waited(lambda: album.indexing.state == "idle")
+    assert album.gallery.indexed.sum() == 100
+    end()
+    shelf.close()

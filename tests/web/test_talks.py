@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from whichpic.chat.scripted import Scripted
-from whichpic.errors import QueryError, SessionError
+from whichpic.errors import QueryError, SessionError, StoreFull
 from whichpic.web.desk import Desk
 from whichpic.web.shelf import Shelf
-from whichpic.web.talks import Talk, Talks
+from whichpic.web.talk import Talk
+from whichpic.web.talks import Talks, TooMany
 from whichpic.web.views import (
     Answer,
     Back,
@@ -179,3 +180,61 @@ def test_sessions_that_nobody_holds_make_room(shelf: Shelf, desk: Desk) -> None:
     end[0]()
     third = talks.begin("my-album")
     assert third.state.turns == []
+
+
+def test_a_disk_that_is_full_costs_the_step_and_nothing_else(
+    shelf: Shelf, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreFull("the disk is full")
+
+    reply = "a small red thing"
+    talk = Talks(shelf, desk, asker="facts", chat=Scripted(lambda *_: reply), rewriter="reconstruct").begin("my-album")
+    talk.do(Say(text="red"))
+    before = talk.do(Say(text="small"))
+    seen = Seen(talk)
+    with monkeypatch.context() as patch:
+        patch.setattr("whichpic.dialogue.session.write_lines", full)
+        with pytest.raises(StoreFull):
+            talk.do(Say(text="round"))
+        assert talk.state == before
+        talk.ask()
+        assert "full" in seen.until(lambda state: not state.asking).trouble, "nobody waits for a question for ever"
+    assert talk.do(Say(text="round")).turn == 2
+
+
+def test_a_list_that_nobody_waits_for_any_more_keeps_no_question_back(desk: Desk) -> None:
+    go, asked = threading.Event(), threading.Event()
+    held = [desk.list_soon(go.wait, 10) for _ in range(32)]
+    assert any(each.cancel() for each in held), "some had not begun"
+    go.set()
+    for each in held:
+        if not each.cancelled():
+            each.result(10)
+    assert desk._due == 0
+    desk.later(asked.set)
+    assert asked.wait(10)
+
+
+def test_an_album_that_grows_is_not_held_twice_by_those_who_left(
+    shelf: Shelf, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talks = Talks(shelf, desk)
+    left, stays = talks.begin("my-album"), talks.begin("my-album")
+    for talk in (left, stays):
+        talk.do(Say(text="red"))
+    stays.watch(lambda _: None)
+    monkeypatch.setattr("whichpic.web.talks.IDLE", 0.0)
+    talks.grown("my-album")
+    assert talks.get("my-album", stays.id) is stays
+    again = talks.get("my-album", left.id)
+    assert again is not left and again.state.turns == left.state.turns
+
+
+def test_a_branch_needs_room_as_a_new_session_does(talks: Talks, monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = talks.begin("my-album")
+    talk.do(Say(text="red"))
+    monkeypatch.setattr("whichpic.web.talks.MOST_KEPT", 1)
+    for more in (lambda: talks.branch(talk), lambda: talks.begin("my-album")):
+        with pytest.raises(TooMany, match="remove old ones"):
+            more()

@@ -11,14 +11,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import anyio
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from whichpic.errors import ChatError
 from whichpic.web.api_errors import album, lined, need_picture, refusals
-from whichpic.web.api_uploads import MOST_BYTES, body
+from whichpic.web.api_uploads import MOST_BYTES, body, in_turn
 from whichpic.web.chat_log import (
     LONGEST_ANSWER,
     LONGEST_QUESTION,
@@ -151,12 +150,7 @@ def add(routes: APIRouter, site: Site) -> None:
         given = await _given(site, asked)
         texts: list[tuple[Literal["user", "assistant"], str]] = [(each.role, each.text) for each in asked.history]
         texts.append(("user", asked.question))
-        try:
-            writing = site.chats.write(
-                model.id, lambda: messages_of(given, texts, asked.system), asked.decoding.decoding
-            )
-        except ChatError as error:
-            raise HTTPException(429, str(error)) from None
+        writing = site.chats.write(model.id, lambda: messages_of(given, texts, asked.system), asked.decoding.decoding)
         if stream:
             headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             return StreamingResponse(_events(writing, request), media_type="text/event-stream", headers=headers)
@@ -169,7 +163,7 @@ def add(routes: APIRouter, site: Site) -> None:
             raise HTTPException(404, "this page is no longer open; load it again")
         data = await body(request)
         name = request.query_params.get("name", "")[:200]
-        given = await anyio.to_thread.run_sync(from_bytes, data, name)
+        given = await in_turn(from_bytes, data, name)
         try:
             site.chats.inboxes[page](given)
         except (ChatError, KeyError) as error:
@@ -189,7 +183,7 @@ async def _given(site: Site, asked: Ask) -> list[Given]:
             need_picture(shelved, picture)
             found.append(from_album(shelved, picture))
     for number, text in enumerate(asked.uploads, start=1):
-        found.append(await anyio.to_thread.run_sync(from_text, text, f"upload {number}"))
+        found.append(await in_turn(from_text, text, f"upload {number}"))
     return found
 
 

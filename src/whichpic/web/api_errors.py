@@ -16,13 +16,15 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as AnyHTTPException
 
-from whichpic.errors import AlbumError, DecodeError, QueryError, SessionError, StoreFull, WhichpicError
+from whichpic.errors import AlbumError, ChatError, DecodeError, QueryError, SessionError, StoreFull, WhichpicError
+from whichpic.web.api_uploads import TooLarge
+from whichpic.web.talks import NoSession, TooMany
 
 if TYPE_CHECKING:
     from whichpic.search.gallery import Gallery
     from whichpic.web.app import Site
     from whichpic.web.shelf import Shelved
-    from whichpic.web.talks import Talk
+    from whichpic.web.talk import Talk
 
 LONGEST_LINE = 500
 
@@ -96,10 +98,18 @@ def status_of(error: WhichpicError) -> int:
             return 507
         case QueryError():
             return 422
+        case NoSession():
+            return 404
+        case TooMany():
+            return 429
         case SessionError() | AlbumError():
             return 409
+        case TooLarge():
+            return 413
         case DecodeError():
             return 415
+        case ChatError():
+            return 429 if error.reason == "rate limit" else 503
         case _:
             return 503
 
@@ -129,13 +139,8 @@ def need_picture(shelved: Shelved, picture: str) -> None:
 
 def talk(site: Site, name: str, session: str) -> Talk:
     """The session of an id, or 404. It may have to be read from its file: not for the event loop."""
-    shelved = album(site, name)
-    try:
-        return site.talks.get(name, session)
-    except SessionError as error:
-        if (shelved.album.store.sessions / f"{session}.jsonl").is_file() and session.replace("-", "").isalnum():
-            raise  # it is there and cannot be read: that is another thing than not being there
-        raise HTTPException(404, str(error)) from None
+    album(site, name)
+    return site.talks.get(name, session)
 
 
 def known_pictures(gallery: Gallery, *pictures: str) -> None:

@@ -20,7 +20,7 @@ from whichpic.web.views import State
 
 if TYPE_CHECKING:
     from whichpic.web.app import Site
-    from whichpic.web.talks import Talk
+    from whichpic.web.talk import Talk
 
 KEEP_ALIVE = 10.0
 """Seconds of silence after which a comment is sent: what lies between must not take the stream for dead."""

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from whichpic.errors import SessionError
 from whichpic.web.api_albums import AlbumName
 from whichpic.web.api_errors import TAKEN, album, known_pictures, need_picture, refusals, talk
 from whichpic.web.api_pictures import PictureName
@@ -19,7 +18,7 @@ from whichpic.web.views import Choose, Doing, Like, Mark, PictureView, ReasonVie
 
 if TYPE_CHECKING:
     from whichpic.web.app import Site
-    from whichpic.web.talks import Talk
+    from whichpic.web.talk import Talk
 
 SessionId = Annotated[str, Path(max_length=100, description="Id of a session, as `POST .../sessions` gave it.")]
 _OF_SESSION = "/albums/{name}/sessions/{session}"
@@ -88,14 +87,10 @@ def _begin(routes: APIRouter, site: Site) -> None:
                  response_model=State, summary="A new session",
                  responses={201: _MORE, **refusals(404, 409, *TAKEN)})  # fmt: skip
     async def begin_session(name: AlbumName, body: Begin | None = None) -> Response:
-        shelved = album(site, name)
-        shelved.gallery  # noqa: B018  an album that cannot be searched yet is another error than too many sessions
+        album(site, name)
 
         def work() -> State:
-            try:
-                return site.talks.begin(name, language=(body or Begin()).language).state
-            except SessionError as error:
-                raise HTTPException(429, str(error)) from None
+            return site.talks.begin(name, language=(body or Begin()).language).state
 
         return plain(await site.desk.list(work), 201)
 

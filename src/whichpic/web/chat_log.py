@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from whichpic.album.decode import decode, stated_size
 from whichpic.chat.base import Decoding, Message
 from whichpic.errors import ChatError, DecodeError, WhichpicError
 from whichpic.web.chats import Done, Failed
@@ -88,14 +87,9 @@ def from_album(shelved: Shelved, picture: str) -> Given:
 
 def from_bytes(data: bytes, name: str) -> Given:
     """A picture that was handed in: made small and held in memory. Raises DecodeError, at once where it is too large."""
-    from whichpic.web.api_uploads import MOST_BYTES, MOST_PIXELS
+    from whichpic.web.api_uploads import picture_of
 
-    if len(data) > MOST_BYTES:
-        raise DecodeError(f"the file has {len(data):,} bytes; up to {MOST_BYTES:,} are taken")
-    width, height = stated_size(data)
-    if width * height > MOST_PIXELS:
-        raise DecodeError(f"a picture of {width} x {height} pixels; up to {MOST_PIXELS:,} are taken")
-    image = decode(data, side=SIDE, max_pixels=MOST_PIXELS).image
+    image = picture_of(data, SIDE)
     held = _jpeg(image, 92)
     small = image.copy()
     small.thumbnail((320, 320))

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -32,23 +32,21 @@ class Desk:
         self._quiet = threading.Condition()
 
     def list(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
-        """Work that somebody waits for. Awaited in an event loop; cancelling it does not stop it."""
+        """Work that somebody waits for. Awaited in an event loop; cancelled, it is dropped unless it has begun."""
         return asyncio.wrap_future(self.list_soon(work, *args, **kwargs))
 
     def list_soon(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """The same for a caller that has no event loop."""
+        found = self._lists.submit(work, *args, **kwargs)
         with self._quiet:
             self._due += 1
+        found.add_done_callback(self._less_due)  # also where it is cancelled before it has begun
+        return found
 
-        def run() -> T:
-            try:
-                return work(*args, **kwargs)
-            finally:
-                with self._quiet:
-                    self._due -= 1
-                    self._quiet.notify_all()
-
-        return self._lists.submit(run)
+    def _less_due(self, _: Future[Any]) -> None:
+        with self._quiet:
+            self._due -= 1
+            self._quiet.notify_all()
 
     def later(self, work: Callable[[], None]) -> None:
         """Work that can wait until no list is due."""

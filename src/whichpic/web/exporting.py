@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from whichpic.dialogue import Session
     from whichpic.search.gallery import Gallery
     from whichpic.web.steps import Step, Steps
-    from whichpic.web.talks import Talk
+    from whichpic.web.talk import Talk
     from whichpic.web.texts import Language
 
     Opened = Callable[[str], Image]

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from whichpic.web.shelf import Shelved
-    from whichpic.web.talks import Talk, Talks
+    from whichpic.web.talk import Talk
+    from whichpic.web.talks import Talks
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -5,6 +5,7 @@ An album is searched while it is being indexed: what is there already is what is
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from whichpic.api import Album
     from whichpic.search.gallery import Gallery
     from whichpic.types import Encoder, Skip
+
+log = logging.getLogger(__name__)
 
 OFTEN = 2.0
 """Seconds between looks at what an index has added; more where reading the album takes long."""
@@ -63,7 +66,9 @@ class Shelved:
         self.indexing = Indexing()
         self._gallery: Gallery | None = None
         self._why_none = ""
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of reading the album, which takes a while
+        self._starting = threading.Lock()
+        self._closed = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._watchers: list[Callable[[], None]] = []
@@ -105,6 +110,8 @@ class Shelved:
         """Read the album again where its store has changed. True where it had."""
         store = self.album.store
         with self._lock:
+            if self._closed:
+                return False
             try:
                 if self._gallery is not None and self._gallery.version == store.version:
                     return False
@@ -129,10 +136,10 @@ class Shelved:
 
     def start(self) -> None:
         """Index what is new in the folder, in the background; goes on where it was paused."""
-        with self._lock:
-            if self._thread is not None and self._thread.is_alive():
-                return
+        with self._starting:
             self._stop.clear()
+            if self._thread is not None:  # a pause that is not over yet is taken back
+                return
             self.indexing = Indexing("running", "scan")
             self._thread = threading.Thread(target=self._index, name=f"index {self.name}", daemon=True)
             self._thread.start()
@@ -144,12 +151,27 @@ class Shelved:
 
     def close(self, seconds: float = 5.0) -> None:
         """Stop indexing, wait for its last batch, and let go of the store."""
+        self._closed = True
         self.pause()
-        if self._thread is not None:
-            self._thread.join(seconds)
-        self.album.close()
+        if (thread := self._thread) is not None:
+            thread.join(seconds)
+        if self._lock.acquire(timeout=seconds):  # it is not closed while it is read
+            self.album.close()
+            self._lock.release()
 
     def _index(self) -> None:
+        while True:
+            ended = self._indexed()
+            self._looked()
+            with self._starting:
+                if ended.state != "paused" or self._stop.is_set():
+                    self._thread = None
+                    self.indexing = ended  # who reads that it has ended finds its pictures
+                    break
+        self._tell()
+
+    def _indexed(self) -> Indexing:
+        """Index until there is nothing more to do, or `_stop`; how that ended."""
         from whichpic.api import Album
 
         try:
@@ -157,14 +179,12 @@ class Shelved:
             with Album.open(self.album.store.root, encoder=self.album.encoder, store=self.album.store.home) as writer:
                 report = writer.index(on_progress=self._progress, stop=self._stop.is_set)
             state: Literal["paused", "idle"] = "paused" if report.stopped else "idle"
-            ended = replace(self.indexing, state=state, skipped=len(report.skipped), error="")
+            return replace(self.indexing, state=state, skipped=len(report.skipped), error="")
         except (WhichpicError, OSError) as error:
-            ended = replace(self.indexing, state="failed", error=" ".join(str(error).split()))
+            return replace(self.indexing, state="failed", error=" ".join(str(error).split()))
         except Exception as error:  # a thread that dies in silence would leave "running" on the screen for good
-            ended = replace(self.indexing, state="failed", error=f"indexing failed: {type(error).__name__}")
-        self._looked()
-        self.indexing = ended  # who reads that it has ended finds its pictures
-        self._tell()
+            log.exception("%s could not be indexed", self.name)
+            return replace(self.indexing, state="failed", error=f"indexing failed: {type(error).__name__}")
 
     _next = 0.0
 
@@ -184,7 +204,10 @@ class Shelved:
 
     def _tell(self) -> None:
         for changed in list(self._watchers):
-            changed()
+            try:
+                changed()
+            except Exception:  # a page that has gone must not end the indexing
+                log.exception("a watcher of an album failed")
 
 
 @dataclass
