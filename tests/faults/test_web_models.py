@@ -15,8 +15,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from tests.browser.driving import scenes_album
 from tests.chat.faulty import REASONS, REPLY_REASONS, faulty
-from tests.support import drawn_album
 from whichpic.api import Album
 from whichpic.chat.remote import Remote
 from whichpic.encoders.toy import Toy
@@ -37,10 +37,8 @@ CASES = [(fault, ASKERS[place % 2]) for place, fault in enumerate(sorted(REASONS
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
-    """20 drawn pictures, indexed."""
-    folder = drawn_album(tmp_path_factory.mktemp("album"), 20)
-    with Album.open(folder, encoder=Toy()) as album:
-        album.index()
+    """48 drawn pictures with what is known of them, indexed."""
+    folder = scenes_album(tmp_path_factory.mktemp("album") / "scenes")
     shelf = Shelf.of([Album.open(folder, encoder=Toy())])
     yield shelf
     shelf.close()
@@ -79,7 +77,7 @@ def test_the_list_comes_at_once_and_the_question_from_facts(shelf: Shelf, fault:
         where = f"/api/v1/albums/{name}/sessions/{client.post(f'/api/v1/albums/{name}/sessions').json()['id']}"
         turn(client, where, {"kind": "said", "text": "something red"})
         listed, asked, took = turn(client, where, {"kind": "said", "text": "a bright red one"})
-        assert len(listed["pictures"]) == 20 and listed["trouble"] == ""
+        assert len(listed["pictures"]) == 24 and listed["trouble"] == ""
         assert asked["questions"] and not asked["asking"]
         assert asked["trouble"] and "\n" not in asked["trouble"] and "Traceback" not in asked["trouble"]
         assert took < DEADLINE + SLACK
