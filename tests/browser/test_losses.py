@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+pytest.importorskip("playwright.sync_api", reason="needs playwright (extra dev)")
+
 from playwright.sync_api import expect
 
 from tests.browser.driving import Server, Watch, scenes_album, serving
