@@ -31,7 +31,8 @@ SIDE = 480
 LARGEST = 200_000
 """Bytes of one screenshot."""
 SAID = "a woman in red in a forest"
-SAID_IN_CHINESE = "公园里有一条狗"
+SAID_IN_CHINESE = "一个穿红衣服的女人"
+ANSWERS_IN_CHINESE = ("女人", "红色", "森林", "雨", "户外", "夜晚", "一个")
 ANSWERS = (
     "a woman",
     "red",
@@ -97,9 +98,19 @@ def conversation(page: Page, url: str) -> None:
 
 
 def in_chinese(page: Page, url: str) -> None:
-    """The same in Chinese."""
+    """The same in Chinese: the captions are English, so that the answers find it."""
     ask(page, url, SAID_IN_CHINESE)
+    options = page.locator(".question .options button")
+    for turn in (2, 3):
+        told = [text for text in options.all_inner_texts() if text in ANSWERS_IN_CHINESE]
+        if not told:
+            break
+        options.get_by_text(told[0], exact=True).click()
+        page.wait_for_selector(f".turn:nth-child({turn})", state="attached")
+        page.wait_for_selector(".question .options button")
     page.mouse.move(0, 0)
+    page.evaluate("scrollTo(0, 0)")
+    shown(page)
 
 
 def compare(page: Page, url: str) -> None:
@@ -127,6 +138,7 @@ def chat(page: Page, url: str) -> None:
     picture = page.locator(".tile").nth(1).get_attribute("data-picture")
     page.goto(f"{url.split('/album/')[0]}/chat?album={url.rsplit('/', 1)[1]}&picture={picture}")
     page.wait_for_selector(".chat-strip img")
+    page.locator("#chat-second").select_option(index=2)
     for at, question in enumerate(TALK):
         page.locator("#question").fill(question)
         page.keyboard.press("Enter")
@@ -152,6 +164,7 @@ SHOTS = (
     Shot("compare", compare),
     Shot("chat", chat),
     Shot("chinese", in_chinese, chinese=True),
+    Shot("chinese-dark", in_chinese, chinese=True, dark=True),
     Shot("phone", conversation, width=390, height=800),
 )
 
@@ -173,8 +186,8 @@ def drawn(folder: Path) -> Path:
     return folder
 
 
-def replies(folder: Path) -> Callable[[Sequence[Message]], str]:
-    """What a scripted model says of a picture of this album: its caption, then its colours."""
+def replies(folder: Path, *, brief: bool = False) -> Callable[[Sequence[Message]], str]:
+    """What a scripted model says of a picture of this album: its caption, then its colours; brief: in lists."""
     from whichpic.chat.pictures import load_picture
 
     def small(image: Image.Image) -> np.ndarray:
@@ -186,11 +199,13 @@ def replies(folder: Path) -> Callable[[Sequence[Message]], str]:
     def reply(messages: Sequence[Message]) -> str:
         picture = next(each for message in messages for each in message.pictures)
         row = rows[int(np.abs(known - small(load_picture(picture))).mean(axis=(1, 2, 3)).argmin())]
-        if TALK[1] not in messages[-1].text:
+        if TALK[1] not in messages[-1].text and not brief:
             return str(row["captions"][0])
         colours = [
             (each["attribute"][10:], each["value"]) for each in row["facts"] if "colour of " in each["attribute"]
         ]
+        if brief:
+            return "- " + "\n- ".join(each[TALK[1] in messages[-1].text] for each in colours)
         return "The " + ", the ".join(f"{thing} is {colour}" for thing, colour in colours) + "."
 
     return reply
@@ -208,7 +223,7 @@ def serving(folder: Path) -> Iterator[str]:
     from whichpic.web.talks import Talks
 
     shelf, desk, names = opened([folder], encoder="toy"), Desk(), ("scripted", "scripted-2")
-    models = [Scripted(replies(folder), name=name) for name in names]
+    models = [Scripted(replies(folder, brief=name != names[0]), name=name) for name in names]
     site = Site(shelf, Talks(shelf, desk), desk, models=names, opened=models)
     server = uvicorn.Server(uvicorn.Config(build(site), host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
