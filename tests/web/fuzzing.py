@@ -67,7 +67,7 @@ def application(site: Site) -> Guard:
     app = FastAPI(title="whichpic", version=site.version, docs_url=None, redoc_url=None)
     app.include_router(router(site))
     app.include_router(api_ask.router(site))
-    faults.handlers(app)
+    faults.handlers(app, site)
     many = Pace(1e6, 1e6)
     return Guard(
         app, Rules(names=frozenset({"testserver", "localhost", "127.0.0.1"}), limits=Limits(many, many, many, many))

@@ -107,7 +107,7 @@ def test_a_pause_that_is_not_over_is_taken_back(tmp_path: Path) -> None:
     encoder = Slow()
     shelf = Shelf.of([Album.open(drawn_album(tmp_path / "album", 100), encoder=encoder)])
     album = shelf.first
-    end = album.watch(lambda: 1 // 0)  # a page that fails costs the indexing nothing
+    end = album.watch(lambda: [].pop())  # a page that fails costs the indexing nothing
     album.start()
     waited(lambda: album.indexing.phase == "pictures")
     album.pause()
@@ -116,4 +116,12 @@ def test_a_pause_that_is_not_over_is_taken_back(tmp_path: Path) -> None:
     waited(lambda: album.indexing.state == "idle")
     assert album.gallery.indexed.sum() == 100
     end()
+    shelf.close()
+
+
+def test_what_goes_wrong_does_not_say_where_the_album_is(tmp_path: Path) -> None:
+    folder = drawn_album(tmp_path / "secret" / "My album", 2)
+    shelf = opened([folder], encoder=Toy())
+    line = shelf.line(AlbumError(f"{folder}/a.png\nis no longer in {folder}; look at {Path.home() / 'x'}, and/or"))
+    assert line == "My album/a.png is no longer in My album; look at ~/x, and/or"
     shelf.close()

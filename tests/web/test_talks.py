@@ -235,6 +235,7 @@ def test_a_branch_needs_room_as_a_new_session_does(talks: Talks, monkeypatch: py
     talk = talks.begin("my-album")
     talk.do(Say(text="red"))
     monkeypatch.setattr("whichpic.web.talks.MOST_KEPT", 1)
-    for more in (lambda: talks.branch(talk), lambda: talks.begin("my-album")):
+    new: list[Callable[[], Talk]] = [lambda: talks.branch(talk), lambda: talks.begin("my-album")]
+    for more in new:
         with pytest.raises(TooMany, match="remove old ones"):
             more()

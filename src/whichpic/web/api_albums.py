@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from whichpic.dialogue import Session, Term
 from whichpic.errors import QueryError
-from whichpic.web.api_errors import TAKEN, album, clean, known_pictures, refusals
-from whichpic.web.views import MOST_SHOWN, Listed, PictureId, Text, listed
+from whichpic.web.api_errors import TAKEN, album, known_pictures, refusals
+from whichpic.web.views import MOST_SHOWN, Listed, PictureId, Text, clean, listed
 
 if TYPE_CHECKING:
     from whichpic.web.app import Site
@@ -156,7 +156,9 @@ def _albums(routes: APIRouter, site: Site) -> None:
         name: AlbumName, limit: Annotated[int, Query(ge=1, le=MOST_ENTRIES)] = MOST_ENTRIES
     ) -> SkippedFiles:
         skips = await site.desk.list(album(site, name).skips)
-        shown = [Skipped(path=clean(site, each.path), reason=clean(site, each.reason)) for each in skips[:limit]]
+        shown = [
+            Skipped(path=site.shelf.line(each.path), reason=site.shelf.line(each.reason)) for each in skips[:limit]
+        ]
         return SkippedFiles(skipped=shown, total=len(skips))
 
     @routes.get("/albums/{name}/pictures", operation_id="list_pictures", tags=["pictures"],
@@ -168,7 +170,7 @@ def _albums(routes: APIRouter, site: Site) -> None:
     ) -> Entries:
         gallery = album(site, name).gallery
         some = gallery.pictures[offset : offset + limit]
-        entries = [Entry(id=each.id, name=_text(each.paths[0] if each.paths else each.id)) for each in some]
+        entries = [Entry(id=each.id, name=clean(each.paths[0] if each.paths else each.id)) for each in some]
         return Entries(total=gallery.n, offset=offset, pictures=entries)
 
 
@@ -176,7 +178,7 @@ def _find(routes: APIRouter, site: Site) -> None:
     @routes.post("/albums/{name}/find", operation_id="find", tags=["search"], response_model=Found,
                  responses=refusals(404, 409, *TAKEN), summary="Search once, without keeping a session")  # fmt: skip
     async def find(name: AlbumName, body: Find) -> Response:
-        return _plain(await site.desk.list(found, album(site, name), body))
+        return plain(await site.desk.list(found, album(site, name), body))
 
     @routes.get("/albums/{name}/find", operation_id="find_by_address", tags=["search"], response_model=Found,
                 responses=refusals(404, 409), summary="The same, all in the address")  # fmt: skip
@@ -186,7 +188,7 @@ def _find(routes: APIRouter, site: Site) -> None:
         where: Annotated[tuple[_Condition, ...], Query(max_length=20, description="Conditions like `has=dog`.")] = (),
         k: Annotated[int, Query(ge=1, le=MOST_SHOWN)] = 24,
     ) -> Response:
-        return _plain(await site.desk.list(found, album(site, name), Find(text=q, where=list(where), k=k)))
+        return plain(await site.desk.list(found, album(site, name), Find(text=q, where=list(where), k=k)))
 
 
 def found(shelved: Shelved, what: Find) -> Found:
@@ -219,17 +221,14 @@ def _view(site: Site, shelved: Shelved) -> AlbumView:
     indexing = IndexingView(
         state=now.state, phase=now.phase, done=now.done, total=now.total, skipped=now.skipped,
         per_second=round(now.per_second, 2), seconds_left=None if left is None else round(max(left, 0.0), 1),
-        error=clean(site, now.error),
+        error=site.shelf.line(now.error),
     )  # fmt: skip
     return AlbumView(
-        name=shelved.name, title=_text(shelved.title), pictures=shelved.gallery.n if shelved.ready else 0,
+        name=shelved.name, title=clean(shelved.title), pictures=shelved.gallery.n if shelved.ready else 0,
         captions_only=shelved.captions_only, ready=shelved.ready, revision=shelved.revision, indexing=indexing,
     )  # fmt: skip
 
 
-def _plain(view: BaseModel) -> Response:
-    return Response(view.model_dump_json(), media_type="application/json")
-
-
-def _text(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+def plain(view: BaseModel, status: int = 200) -> Response:
+    """A view as JSON, written once: no second model looks at what is one already."""
+    return Response(view.model_dump_json(), status, media_type="application/json")

@@ -6,7 +6,6 @@ Every error of whichpic has its status here, so that a route says only what it d
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import HTTPException, Request, Response
@@ -77,9 +76,9 @@ def lined(site: Site) -> type[APIRoute]:
                 except AnyHTTPException as error:
                     # FastAPI's own 400 is a body that is no JSON at all: for a client that is one thing with 422.
                     status = 422 if error.status_code == 400 else error.status_code
-                    return refused(status, clean(site, str(error.detail)), error.headers)
+                    return refused(status, site.shelf.line(error.detail), error.headers)
                 except WhichpicError as error:
-                    return refused(status_of(error), clean(site, str(error)))
+                    return refused(status_of(error), site.shelf.line(error))
 
             return handled
 
@@ -112,15 +111,6 @@ def status_of(error: WhichpicError) -> int:
             return 429 if error.reason == "rate limit" else 503
         case _:
             return 503
-
-
-def clean(site: Site, text: str) -> str:
-    """One line without the paths of this machine: an album goes by its title."""
-    line = " ".join(text.split())
-    for shelved in site.shelf:
-        store = shelved.album.store
-        line = line.replace(str(store.home), f"the index of {shelved.title}").replace(str(store.root), shelved.title)
-    return line.replace(str(Path.home()), "~").encode("utf-8", "replace").decode("utf-8")
 
 
 def album(site: Site, name: str) -> Shelved:

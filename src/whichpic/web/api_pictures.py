@@ -16,8 +16,8 @@ from fastapi import APIRouter, Header, HTTPException, Path, Query, Response
 from pydantic import BeforeValidator
 
 from whichpic.errors import AlbumError, DecodeError
-from whichpic.web.api_albums import AlbumName
-from whichpic.web.api_errors import album, clean, need_picture, refusals
+from whichpic.web.api_albums import AlbumName, plain
+from whichpic.web.api_errors import album, need_picture, refusals
 from whichpic.web.views import PictureDetail, detail_of
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def add(routes: APIRouter, site: Site) -> None:
         gallery = album(site, name).gallery
         need_picture(album(site, name), picture)
         detail = detail_of(gallery, gallery.pictures[gallery.positions[picture]])
-        return Response(detail.model_dump_json(), media_type="application/json")
+        return plain(detail)
 
 
 def image(shelved: Shelved, picture: str, side: int) -> bytes:
@@ -128,7 +128,7 @@ async def _read(site: Site, limit: anyio.CapacityLimiter, work: partial[bytes]) 
     try:
         return await anyio.to_thread.run_sync(work, limiter=limit)
     except (AlbumError, DecodeError) as error:  # its file has gone, or is no longer what it was
-        raise HTTPException(404, clean(site, str(error))) from None
+        raise HTTPException(404, site.shelf.line(error)) from None
 
 
 def _with_files(shelved: Shelved, picture: str) -> Shelved:

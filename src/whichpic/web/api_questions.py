@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
-from whichpic.web.api_albums import AlbumName
+from whichpic.web.api_albums import AlbumName, plain
 from whichpic.web.api_errors import album, refusals, talk
-from whichpic.web.api_sessions import SessionId, plain
+from whichpic.web.api_sessions import SessionId
 from whichpic.web.views import State
 
 if TYPE_CHECKING:

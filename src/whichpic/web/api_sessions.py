@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from whichpic.web.api_albums import AlbumName
+from whichpic.web.api_albums import AlbumName, plain
 from whichpic.web.api_errors import TAKEN, album, known_pictures, need_picture, refusals, talk
 from whichpic.web.api_pictures import PictureName
 from whichpic.web.api_uploads import TYPES, received
@@ -156,7 +156,9 @@ def _look(routes: APIRouter, site: Site) -> None:
     @routes.get(_OF_SESSION + "/records", operation_id="get_records", tags=["sessions"],
                 responses=refusals(404, 409), summary="The session as its file has it")  # fmt: skip
     async def get_records(name: AlbumName, session: SessionId) -> Records:
-        header, records = await site.desk.list(lambda: talk(site, name, session).records())
+        from whichpic.web.exporting import plain_lines
+
+        header, records = await site.desk.list(lambda: plain_lines(talk(site, name, session).twin()))
         return Records(header=header, records=records)
 
     @routes.get(_OF_SESSION + "/why/{picture:path}", operation_id="why", tags=["sessions"], response_model=Why,
@@ -203,8 +205,3 @@ def known(held: Talk, doing: Doing) -> None:
             return
     # What is done goes on over the newest gallery, where there is one.
     known_pictures(held.shelved.gallery if held.shelved.ready else held.session.gallery, *named)
-
-
-def plain(view: BaseModel, status: int = 200) -> Response:
-    """A view as JSON, written once: no second model looks at what is one already."""
-    return Response(view.model_dump_json(), status, media_type="application/json")

@@ -91,7 +91,7 @@ def build(site: Site, *, rules: Rules | None = None) -> Guard:
     app.mount("/static", StaticFiles(directory=STATIC), "static")
     for page in (home, history, conversation, chat, reports):
         page.pages(site)
-    faults.handlers(app)
+    faults.handlers(app, site)
     icon = STATIC / "icon.svg"
     ui.run_with(app, title="whichpic", tailwind=False, show_welcome_message=False, reconnect_timeout=RECONNECT,
                 binding_refresh_interval=None, favicon=icon if icon.is_file() else None)  # fmt: skip

@@ -42,14 +42,14 @@ _ABSOLUTE = re.compile(r"(?<![\w.-])(?:[A-Za-z]:[\\/]|[\\/~])[^\s|,;'\"]*")
 
 def session_json(talk: Talk) -> dict[str, Any]:
     """The header and the records of a session as its file has them, and the names of its pictures."""
-    return plain_session(talk.session.twin())
+    return plain_session(talk.twin())
 
 
 def session_html(talk: Talk, language: Language = "en") -> str:
     """One page: the conversation turn by turn, with the pictures that were shown."""
     shelved = talk.shelved
     opened = None if shelved.captions_only else shelved.album.store.image
-    return page_of(talk.session.twin(), title=shelved.title, opened=opened, language=language)
+    return page_of(talk.twin(), title=shelved.title, opened=opened, language=language)
 
 
 def write_page(album: Album, session: Session, path: Path) -> Path:
@@ -67,14 +67,19 @@ def write_page(album: Album, session: Session, path: Path) -> Path:
 def plain_session(session: Session) -> dict[str, Any]:
     """A session as plain JSON values. Where pictures from outside the album lay is left out."""
     gallery = session.gallery
+    header, records = plain_lines(session)
+    names = {id: name_of(gallery, id) for id in _pictures_of(session) if id in gallery.positions}
+    return {**header, "query": session.query, "records": records, "pictures": names}
+
+
+def plain_lines(session: Session) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Header and records as the session's file has them, but for where things lie on this machine."""
     records = [to_json(record) for record in session.records]
     for record in records:
         for term in record["event"].get("terms", ()):
             if term.get("name"):
                 term["name"] = base_name(term["name"])
-    names = {id: name_of(gallery, id) for id in _pictures_of(session) if id in gallery.positions}
-    header = {**session.header, "encoder": without_paths(session.gallery.encoder.id)}
-    return {**header, "query": session.query, "records": records, "pictures": names}
+    return {**session.header, "encoder": without_paths(session.gallery.encoder.id)}, records
 
 
 def page_of(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI, Request
     from starlette.responses import Response
 
+    from whichpic.web.app import Site
     from whichpic.web.texts import Language
 
 
@@ -63,13 +64,14 @@ def page(status: int, language: Language, line: str = "") -> str:
     )
 
 
-def handlers(app: FastAPI) -> None:
+def handlers(app: FastAPI, site: Site) -> None:
     """Have an application, and NiceGUI's inside it, say what goes wrong in our words."""
     import nicegui
     from fastapi.exceptions import RequestValidationError
     from starlette.exceptions import HTTPException
 
     from whichpic.errors import WhichpicError
+    from whichpic.web.api_errors import status_of
 
     async def http(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
@@ -81,7 +83,8 @@ def handlers(app: FastAPI) -> None:
         return said(request, 422, one_line(getattr(error, "errors", list)()))
 
     async def known(request: Request, error: Exception) -> Response:
-        return said(request, 400, " ".join(str(error).split()))
+        assert isinstance(error, WhichpicError)
+        return said(request, status_of(error), site.shelf.line(error))
 
     async def unknown(request: Request, error: Exception) -> Response:
         return said(request, 500, "that went wrong here; it was written down")

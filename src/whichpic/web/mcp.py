@@ -40,7 +40,6 @@ from whichpic.web.views import (
     TakeBack,
     detail_of,
     listed,
-    reason_views,
 )
 
 if TYPE_CHECKING:
@@ -201,9 +200,7 @@ class Tools:
     def why(self, session: SessionId, picture: PictureId) -> Why:
         """Why a picture is where it is in the list, step by step, and what is known of it."""
         talk = self._talk(session)
-        with talk._lock:
-            reasons = reason_views(talk.session, picture)
-            gallery = talk.session.gallery
+        reasons, gallery = talk.why(picture), talk.session.gallery
         detail = detail_of(gallery, gallery.pictures[gallery.positions[picture]])
         return Why(picture=detail.picture, names=detail.names, captions=detail.captions[:5], reasons=reasons,
                    facts=detail.facts[:20])  # fmt: skip

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from whichpic.errors import AlbumError, EncoderError, WhichpicError
+from whichpic.web.views import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,6 +133,14 @@ class Shelved:
         self._tell()
         return True
 
+    def line(self, what: object) -> str:
+        """A text or an error on one line, without the paths of this machine: the album goes by its title."""
+        store, line = self.album.store, " ".join(str(what).split())
+        told = {store.home: f"the index of {self.title}", store.root: self.title, Path.home(): "~"}
+        for path, name in told.items():
+            line = line.replace(str(path), name) if path != Path(path.anchor) else line
+        return clean(line)
+
     # ---- indexing
 
     def start(self) -> None:
@@ -241,6 +250,12 @@ class Shelf:
 
     def __len__(self) -> int:
         return len(self.albums)
+
+    def line(self, what: object) -> str:
+        """A text or an error on one line, without the paths of this machine: albums go by their titles."""
+        for each in self:
+            what = each.line(what)
+        return str(what)
 
     @property
     def first(self) -> Shelved:

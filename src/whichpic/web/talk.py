@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, assert_never
 
 from whichpic.dialogue import Session, Term
-from whichpic.dialogue.events import to_json
 from whichpic.errors import SessionError, WhichpicError
 from whichpic.web.desk import Desk
 from whichpic.web.views import (
@@ -31,8 +30,8 @@ from whichpic.web.views import (
     Say,
     State,
     TakeBack,
-    asked_of,
     question_id,
+    question_view,
     reason_views,
     state_of,
 )
@@ -132,10 +131,10 @@ class Talk:
         with self._lock:
             return reason_views(self.session, picture)
 
-    def records(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Header and records, as the session's file has them."""
+    def twin(self) -> Session:
+        """The session as it stands, to be looked at while this one goes on."""
         with self._lock:
-            return self.session.header, [to_json(record) for record in self.session.records]
+            return self.session.twin()
 
     def hurry(self, why: str) -> State:
         """Wait for no model any more in this turn: the question is made without one. `trouble` says why."""
@@ -241,7 +240,7 @@ class Talk:
         try:
             self.session.move(self.shelved.gallery)
         except WhichpicError as error:  # a picture that was marked has gone: the list stays that of before
-            self.session.note = " ".join(str(error).split())
+            self.session.note = self.shelved.line(error)
             return False
         return True
 
@@ -275,7 +274,7 @@ class Talk:
                 return
             questions = twin.questions(QUESTIONS)
         except WhichpicError as error:
-            trouble = " ".join(str(error).split())
+            trouble = self.shelved.line(error)
         except Exception:
             log.exception("no question could be made")
             trouble = "no question could be made; go on with words and marks"
@@ -300,15 +299,21 @@ class Talk:
     def _renewed(self, *, same_list: bool = False) -> State:
         self._revision += 1
         if same_list and self._state is not None:
-            self._state = asked_of(self._state, self.session, revision=self._revision, questions=self._offered,
-                                   asking=self._asking, trouble=self._trouble)  # fmt: skip
+            fresh = {"questions": [question_view(self.session.gallery, each) for each in self._offered]}
+            self._state = self._state.model_copy(update={**fresh, **self._now()})
         else:
             self._state = self._view()
         return self._state
 
     def _view(self) -> State:
-        return state_of(self.session, album=self.shelved.name, revision=self._revision, k=self._k,
-                        questions=self._offered, asking=self._asking, trouble=self._trouble)  # fmt: skip
+        return state_of(self.session, album=self.shelved.name, k=self._k, questions=self._offered, **self._now())
+
+    def _now(self) -> dict[str, Any]:
+        session, line = self.session, self.shelved.line
+        return {
+            "revision": self._revision, "asking": self._asking,
+            "trouble": line(self._trouble or session.trouble), "note": line(session.note),
+        }  # fmt: skip
 
     def _tell(self, state: State) -> None:
         for changed in list(self._watchers):

@@ -305,8 +305,9 @@ def turn_views(gallery: Gallery, records: list[Record]) -> list[TurnView]:
 
 
 def state_of(
-    session: Session, *, album: str, revision: int, k: int, questions: list[Question], asking: bool, trouble: str = ""
-) -> State:
+    session: Session, *, album: str, revision: int, k: int, questions: list[Question], asking: bool,
+    trouble: str = "", note: str = "",
+) -> State:  # fmt: skip
     """A session as it stands. The list is computed here; nothing of it waits for a model."""
     gallery, counted = session.gallery, effective(session.records)
     chosen = session.chosen
@@ -328,21 +329,9 @@ def state_of(
         chosen=None if chosen is None else _picture(gallery, chosen),
         questions=[question_view(gallery, each) for each in questions],
         asking=asking,
-        trouble=clean(trouble or session.trouble),
-        note=clean(session.note),
+        trouble=clean(trouble),
+        note=clean(note),
     )
-
-
-def asked_of(
-    state: State, session: Session, *, revision: int, questions: list[Question], asking: bool, trouble: str
-) -> State:
-    """The same list with other questions: nothing of it is computed again."""
-    return state.model_copy(
-        update={
-            "revision": revision, "questions": [question_view(session.gallery, each) for each in questions],
-            "asking": asking, "trouble": clean(trouble or session.trouble), "note": clean(session.note),
-        }
-    )  # fmt: skip
 
 
 def reason_views(session: Session, picture: str) -> list[ReasonView]:

@@ -19,6 +19,7 @@ from whichpic.web.pages.asking import Asking
 from whichpic.web.pages.elements import button, el, heading, link, said
 from whichpic.web.pages.frame import frame
 from whichpic.web.pages.grid import Grid, seen
+from whichpic.web.pages.help import Help
 from whichpic.web.pages.panels import Panels
 from whichpic.web.pages.query import Box, Query
 from whichpic.web.pages.timeline import Found, Timeline
@@ -60,12 +61,13 @@ async def _page(request: Request, site: Site, album: str, session: str) -> None:
             _gone(say, str(error), "/")
         return
     with frame(request, site, title=shelved.title, here="find", cls="conversation", helps=True, album=album) as say:
+        Help(say)
         page = Page(site, say, shelved)
         try:
             if session and shelved.ready:
                 page.talk = await site.desk.list(site.talks.get, album, session, language=page.language)
         except WhichpicError as error:
-            _gone(say, str(error), address(album))
+            _gone(say, site.shelf.line(error), address(album))
             return
         await page.draw()
 
@@ -147,15 +149,16 @@ class Page:
         try:
             branched = await self.site.desk.list(self.site.talks.branch, self.talk, n)
         except WhichpicError as error:
-            self.trouble(" ".join(str(error).split()))
+            self.trouble(str(error))
             return
         with self.client:
             ui.navigate.to(address(self.album.name, branched.id))
 
     def trouble(self, text: str = "") -> None:
         """Say what went wrong, in one line; without a text, that nothing does."""
-        if text != self._trouble.text:
-            self._trouble.set_text(text[:400])
+        line = self.site.shelf.line(text)[:400]
+        if line != self._trouble.text:
+            self._trouble.set_text(line)
 
     def _fault(self) -> None:
         """A fault of ours: the log has it, and the page says so."""
@@ -217,11 +220,11 @@ class Page:
             self._draw(self.talk.state)
 
     def _wait(self) -> None:
-        heading(1, self.say("talk.finding", title=self.album.title))
-        with el("p", role="status"):
-            el("span", self.say("talk.waiting"))
-        self._trouble = said(False, cls="trouble")
-        Panels(self).growing()
+        with el("div", cls="stack"):
+            heading(1, self.say("talk.finding", title=self.album.title))
+            el("p", self.say("talk.waiting"), role="status")
+            self._trouble = said(False, cls="trouble")
+            Panels(self).growing()
 
         def changed() -> None:
             if self.album.ready:
@@ -248,6 +251,8 @@ class Page:
     def _follow(self) -> None:
         assert self.talk is not None
         talk = self.talk
+        if self.client.is_deleted:  # closed while the conversation was begun
+            return
 
         def changed(state: views.State) -> None:
             self._loop.call_soon_threadsafe(self._draw, state)
