@@ -63,7 +63,7 @@ def frame(
     with el("main", id="main", cls=cls, tabindex="-1"):
         yield say
     with el("footer", cls="foot"):
-        if _on_this_machine(request):
+        if _on_this_machine(request) and not site.models:  # a model may be elsewhere
             el("p", say("foot.local"))
         el("p", f"whichpic {site.version}")
 
