@@ -8,6 +8,7 @@ from whichpic.dialogue import Session
 from whichpic.errors import WhichpicError
 from whichpic.web.chat_log import from_album
 from whichpic.web.pages.elements import button, el, field, heading, put
+from whichpic.web.pages.grid import thumbnail
 from whichpic.web.pages.query import PICTURES
 from whichpic.web.views import LONGEST_TEXT, picture_view
 
@@ -123,7 +124,7 @@ class Picker:
             tile = button(cls="thumb-button", aria_pressed="false", do="pick", data_key=key,
                           label=view.alt or view.name, on_click=lambda: self._toggle(shelved, view.id, key))  # fmt: skip
             with tile:
-                el("img", src=f"/api/v1/albums/{shelved.name}/pictures/{view.id}/thumbnail?side=160", alt="",
+                el("img", src=thumbnail(shelved.name, view.id, 160), alt="",
                    cls="thumb", loading="lazy")  # fmt: skip
         self._tiles[key] = tile
 

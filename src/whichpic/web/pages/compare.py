@@ -10,8 +10,8 @@ from nicegui import ui
 from whichpic.errors import WhichpicError
 from whichpic.web import views
 from whichpic.web.pages.elements import button, dialog, el, heading, hide, show
+from whichpic.web.pages.grid import image
 from whichpic.web.pages.knowledge import LIKELY, fact_name, fact_value, known, reason_text, when
-from whichpic.web.pages.viewer import picture_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ class Compare:
         if self.page.album.captions_only:
             el("p", picture.alt or picture.name, cls="caption query-text")
         else:
-            el("img", src=picture_address(self.page.album.name, picture.id, side=_SIDE), alt=picture.alt or picture.name,
+            el("img", src=image(self.page.album.name, picture.id, _SIDE), alt=picture.alt or picture.name,
                width=picture.width or None, height=picture.height or None)  # fmt: skip
         heading(3, say("compare.one", n=at + 1, name=name))
         with el("div", cls="line", role="group", aria_label=say("compare.one", n=at + 1, name=name)):

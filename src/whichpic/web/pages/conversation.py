@@ -255,7 +255,8 @@ class Page:
             return
 
         def changed(state: views.State) -> None:
-            self._loop.call_soon_threadsafe(self._draw, state)
+            if not self._loop.is_closed():  # the server ends, and a model has answered still
+                self._loop.call_soon_threadsafe(self._draw, state)
 
         self._ends.append(talk.watch(changed))
 

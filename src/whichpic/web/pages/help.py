@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from whichpic.web.pages.elements import dialog, el, heading, show
 
 if TYPE_CHECKING:
-    from whichpic.web.pages.conversation import Page
+    from whichpic.web.pages.frame import Say
 
 NAME = "help-sheet"
 
@@ -26,8 +26,7 @@ def keys() -> list[dict[str, Any]]:
 class Help:
     """The sheet; `open` shows it, and so does a button with data-opens of its NAME."""
 
-    def __init__(self, page: Page) -> None:
-        say = page.say
+    def __init__(self, say: Say) -> None:
         with dialog(NAME, say("help.title"), close=say("help.close"), cls="sheet"), el("div", cls="stack"):
             for part in ("help.how", "help.why"):
                 el("p", say(part))

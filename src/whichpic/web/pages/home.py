@@ -17,6 +17,7 @@ from nicegui import ui
 from whichpic.errors import WhichpicError
 from whichpic.web.pages.elements import el, heading, link
 from whichpic.web.pages.frame import frame
+from whichpic.web.pages.grid import thumbnail
 
 if TYPE_CHECKING:
     from fastapi import Response
@@ -64,7 +65,7 @@ def _cover(say: Say, shelved: Shelved) -> None:
             _captions(shelved)
         elif shelved.ready:
             for picture in _some(shelved):
-                el("img", src=_thumbnail(shelved, picture), alt="", loading="lazy", decoding="async")
+                el("img", src=thumbnail(shelved.name, picture, 640), alt="", loading="lazy", decoding="async")
     with heading(2, ""):
         link(shelved.title, _address(shelved))
     _count(say, shelved)
@@ -81,11 +82,6 @@ def _some(shelved: Shelved) -> list[str]:
     pictures = shelved.gallery.pictures
     few = min(PICTURES, len(pictures))
     return [pictures[k * len(pictures) // few].id for k in range(few)]
-
-
-def _thumbnail(shelved: Shelved, picture: str) -> str:
-    album, id = quote(shelved.name, safe=""), quote(picture, safe="")
-    return f"/api/v1/albums/{album}/pictures/{id}/thumbnail?side=640"
 
 
 def _count(say: Say, shelved: Shelved) -> None:

@@ -8,7 +8,6 @@ from whichpic.web.pages import begin
 from whichpic.web.pages.compare import Compare
 from whichpic.web.pages.filters import Filters
 from whichpic.web.pages.growing import Growing
-from whichpic.web.pages.help import Help
 from whichpic.web.pages.viewer import Viewer
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ class Panels:
         """Everything that opens over the page."""
         self._viewer = Viewer(self.page)
         self._compare = Compare(self.page)
-        Help(self.page)
 
     async def open(self, picture: str) -> None:
         """A picture large, with all that is known of it and why it is here."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from nicegui import background_tasks, ui
 
 from whichpic.errors import WhichpicError
 from whichpic.web import views
 from whichpic.web.pages.elements import button, dialog, el, heading, hide, link, put, show
-from whichpic.web.pages.grid import percent
+from whichpic.web.pages.grid import image, percent, thumbnail
 from whichpic.web.pages.knowledge import draw_facts, draw_why, known, when
 
 if TYPE_CHECKING:
@@ -21,12 +21,6 @@ NAME = "viewer"
 LARGE = 1600
 """Pixels of the longer side."""
 MOST_ALIKE = 12
-
-
-def picture_address(album: str, picture: str, *, side: int, thumbnail: bool = False) -> str:
-    """Where a picture of an album is served."""
-    what = "thumbnail" if thumbnail else "image"
-    return f"/api/v1/albums/{quote(album, safe='')}/pictures/{quote(picture, safe='')}/{what}?side={side}"
 
 
 class Viewer:
@@ -117,7 +111,7 @@ class Viewer:
         if self.page.album.captions_only:
             self._large.text = told
         else:
-            put(self._large, src=picture_address(album, picture.id, side=LARGE), alt=told)
+            put(self._large, src=image(album, picture.id, LARGE), alt=told)
             # Without dimensions a picture may grow as it likes.
             size = (
                 f"--w:{picture.width};--h:{picture.height}" if picture.width and picture.height else "--w:9999;--h:9999"
@@ -125,7 +119,7 @@ class Viewer:
             self._large.style(replace=size)
             put(self._chat, href=f"/chat?{urlencode({'album': album, 'picture': picture.id})}")
             if 0 <= at < len(self._order) - 1:
-                put(self._ahead, src=picture_address(album, self._order[at + 1], side=LARGE))
+                put(self._ahead, src=image(album, self._order[at + 1], LARGE))
         # Not disabled: a button that is has no focus, and who goes by keys would lose the place.
         put(self._back, aria_disabled="true" if at <= 0 else None)
         put(self._next, aria_disabled="true" if at < 0 or at + 1 >= len(self._order) else None)
@@ -170,7 +164,7 @@ class Viewer:
             for each in alike[:MOST_ALIKE]:
                 shows = self.page.say("viewer.alike.one")
                 with el("li"), button(cls="quiet", on_click=partial(self._draw, each), label=shows):
-                    small = picture_address(self.page.album.name, each, side=160, thumbnail=True)
+                    small = thumbnail(self.page.album.name, each, 160)
                     el("img", src=small, alt="", cls="thumb")
 
     # ---- what the user does

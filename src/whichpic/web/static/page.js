@@ -258,6 +258,7 @@
     const picture = event.target;
     const says = main()?.dataset.gone;
     if (!says || picture.tagName !== "IMG" || picture.dataset.gone === picture.src) return;
+    if (!picture.src.startsWith(`${location.origin}/`)) return;  // the file that somebody just dropped
     picture.dataset.gone = picture.src;
     const answer = await fetch(picture.src).catch(() => null);
     if (answer?.status === 404) trouble(says);
