@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +14,7 @@ from whichpic.cli.chat import ChatOption, opened_chat
 from whichpic.cli.index import EncoderOption, FolderArgument, StoreOption
 from whichpic.cli.open import fetch, say_encoder
 from whichpic.cli.output import note
-from whichpic.errors import ExtraMissing, SessionError
+from whichpic.errors import ExtraMissing
 
 
 def mcp(
@@ -38,45 +40,30 @@ def mcp(
     if find_spec("mcp") is None:
         raise ExtraMissing("the tools for assistants (whichpic mcp)", "mcp")
     from whichpic.web import mcp as tools
+    from whichpic.web import serving
+    from whichpic.web.app import Site
     from whichpic.web.desk import Desk
     from whichpic.web.shelf import opened
     from whichpic.web.talks import Talks
 
     model = opened_chat(chat)
-    desk = Desk()
-    shelf = opened([Path(album)], encoder=encoder, store=store, fetch=fetch)
-    try:
+    shelf, desk = opened([Path(album)], encoder=encoder, store=store, fetch=fetch), Desk()
+    talks = Talks(shelf, desk, asker=asker, chat=model)
+    with closing(Site(shelf, talks, desk)):
         shelved = shelf.first
         say_encoder(shelved.album.encoder)
-        shelved.album.session(
-            asker=asker, chat=model, keep=False
-        ) if shelved.ready else None  # a wrong name is told now
-        if not shelved.ready:
+        if shelved.ready:
+            shelved.album.session(asker=asker, chat=model, keep=False)  # a wrong name is told now
+        else:
             note(f"{shelved.title} is not indexed yet; doing it now, and what is there can be searched meanwhile")
             shelved.start()
-        made = tools.server(tools.Tools(Talks(shelf, desk, asker=asker, chat=model), shelved.name))
+        made = tools.server(tools.Tools(talks, shelved.name))
         if http:
-            _serve(tools.guarded(made, token=(token := token or _fresh())), port, token)
+            token = token or secrets.token_urlsafe(24)
+            app = tools.guarded(made, token=token)
+            with serving.bound("127.0.0.1", port) as listening:
+                note(f"http://127.0.0.1:{port}/mcp\nAuthorization: Bearer {token}")
+                serving.run(app, listening)
         else:
             made.run("stdio")
-    finally:
-        desk.close()
-        shelf.close()
-
-
-def _fresh() -> str:
-    import secrets
-
-    return secrets.token_urlsafe(24)
-
-
-def _serve(app: object, port: int, token: str) -> None:
-    import uvicorn
-
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="on")  # type: ignore[arg-type]
-    note(f"http://127.0.0.1:{port}/mcp\nAuthorization: Bearer {token}")
-    server = uvicorn.Server(config)
-    try:
-        server.run()
-    except SystemExit:
-        raise SessionError(f"port {port} cannot be had; choose another with --port") from None
+    serving.leave()

@@ -98,7 +98,7 @@ def serve(
         raise ExtraMissing("whichpic serve", "web")
     from whichpic.settings import settings
     from whichpic.web import serving
-    from whichpic.web.app import Site
+    from whichpic.web.app import Site, build
     from whichpic.web.desk import Desk
     from whichpic.web.guard import Rules, is_loopback
     from whichpic.web.shelf import opened
@@ -132,7 +132,7 @@ def serve(
                 if browser:
                     _show(address, rules.token)
 
-            serving.run(site, listening, rules=rules, ready=ready)
+            serving.run(build(site, rules=rules), listening, ready=ready)
     note("ended")
     serving.leave()
 

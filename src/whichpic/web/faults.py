@@ -32,7 +32,7 @@ _STYLE = (
 
 def for_programs(path: str) -> bool:
     """Whether what asks for an address is a program, and wants JSON."""
-    return path.startswith("/api/") or path == "/openapi.json"
+    return path.startswith("/api/") or path in ("/openapi.json", "/mcp")
 
 
 def language_of_headers(headers: Mapping[str, str]) -> Language:

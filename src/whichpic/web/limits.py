@@ -50,7 +50,9 @@ def begins_session(method: str, path: str) -> bool:
 
 def opens_page(method: str, path: str) -> bool:
     """Whether a request makes a page: the server holds it for a while, whether anybody looks at it or not."""
-    return method in ("GET", "HEAD") and not path.startswith(("/api/", "/static/", "/_nicegui", "/favicon", "/openapi"))
+    return method in ("GET", "HEAD") and not path.startswith(
+        ("/api/", "/static/", "/_nicegui", "/favicon", "/openapi", "/mcp")
+    )
 
 
 def is_upload(path: str) -> bool:

@@ -7,7 +7,6 @@ SDK, for stdio; guarded(...) the same over HTTP, behind a token. Needs the extra
 from __future__ import annotations
 
 import functools
-import hmac
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
@@ -21,6 +20,7 @@ from whichpic import __version__
 from whichpic.dialogue import Session
 from whichpic.errors import SessionError, WhichpicError
 from whichpic.settings import settings
+from whichpic.web.guard import Guard, Rules
 from whichpic.web.views import (
     LONGEST_TEXT,
     MOST_SHOWN,
@@ -43,8 +43,6 @@ from whichpic.web.views import (
 )
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
     from whichpic.web.shelf import Shelved
     from whichpic.web.talk import Talk
     from whichpic.web.talks import Talks
@@ -275,19 +273,10 @@ def server(tools: Tools) -> MCPServer[Any]:
     return made
 
 
-def guarded(made: MCPServer[Any], *, token: str) -> ASGIApp:
-    """The server over HTTP at /mcp, for loopback: the SDK checks host and origin, and nothing is said without the token."""
+def guarded(made: MCPServer[Any], *, token: str) -> Guard:
+    """The server over HTTP at /mcp, for loopback, behind the guard of the pages: nothing is said without the token.
+
+    Raises WhichpicError for a token that could be guessed.
+    """
     app = made.streamable_http_app(host="127.0.0.1", max_sessions=64)
-    wanted = f"Bearer {token}".encode()
-
-    async def guard(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            given = dict(scope["headers"]).get(b"authorization", b"")
-            if not hmac.compare_digest(given, wanted):
-                headers = [(b"content-type", b"text/plain"), (b"www-authenticate", b"Bearer")]
-                await send({"type": "http.response.start", "status": 401, "headers": headers})
-                await send({"type": "http.response.body", "body": b"a token is needed: Authorization: Bearer TOKEN"})
-                return
-        await app(scope, receive, send)
-
-    return guard
+    return Guard(app, Rules.of("127.0.0.1", token=token))

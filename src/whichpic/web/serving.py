@@ -1,4 +1,4 @@
-"""A server's life: its port, its first words, its end. Called by `whichpic serve`."""
+"""A server's life: its port, its first words, its end. Called by `whichpic serve` and `whichpic mcp`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from whichpic.errors import WhichpicError
 
 if TYPE_CHECKING:
-    from whichpic.web.app import Site
-    from whichpic.web.guard import Rules
+    from whichpic.web.guard import Guard
     from whichpic.web.shelf import Shelf
 
 PORT = 8080
@@ -62,11 +61,9 @@ def address(made: socket.socket, host: str) -> str:
     return f"http://{f'[{name}]' if ':' in name else name}:{port}"
 
 
-def run(site: Site, made: socket.socket, *, rules: Rules, ready: Callable[[], None] = lambda: None) -> None:
+def run(app: Guard, made: socket.socket, *, ready: Callable[[], None] = lambda: None) -> None:
     """Serve until Ctrl-C (or SIGTERM); pages and streams that are open then have PATIENCE. ready: called once it serves."""
     import uvicorn
-
-    from whichpic.web.app import build
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -85,7 +82,7 @@ def run(site: Site, made: socket.socket, *, rules: Rules, ready: Callable[[], No
     # Nothing of uvicorn's own goes to the log: a line of it may hold an address, and an address a token.
     # h11, since the other parser has no end of headers.
     config = uvicorn.Config(
-        build(site, rules=rules), log_level="critical", access_log=False, server_header=False,
+        app, log_level="critical", access_log=False, server_header=False,
         timeout_graceful_shutdown=PATIENCE, timeout_keep_alive=20,  # type: ignore[arg-type]  # seconds, also half ones
         http="h11", ws_max_size=LONGEST_MESSAGE, limit_concurrency=MOST_CONNECTIONS, proxy_headers=True,
     )  # fmt: skip
