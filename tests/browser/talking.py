@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from playwright.sync_api import expect
+from playwright.sync_api import TimeoutError, expect
 
 from tests.browser.driving import PATIENCE
 
@@ -40,6 +41,11 @@ class Talking:
         """Wait until the conversation has so many turns."""
         expect(self.turns).to_have_count(turns)
 
+    def settled(self) -> None:
+        """Wait until the question is there, where there is one: from then on nothing moves under the mouse."""
+        with suppress(TimeoutError):
+            self.asked.wait_for(timeout=2_000)
+
     def shown(self) -> list[str]:
         """The ids of the pictures of the list."""
         found: list[str] = self.tiles.evaluate_all("tiles => tiles.map(each => each.dataset.picture)")
@@ -55,11 +61,13 @@ class Talking:
 
     def act(self, tile: int, do: str) -> None:
         """Press it; the buttons of a picture are there for a mouse that is over it."""
+        self.settled()
         self.tiles.nth(tile).hover()
         self.on(tile, do).click()
 
     def press(self, do: str) -> None:
         """A button of the page, by its name."""
+        self.settled()
         self.page.locator(f"[data-do={do}]:visible").first.click()
 
     def loaded(self, n: int = 1) -> None:
