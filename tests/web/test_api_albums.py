@@ -171,7 +171,8 @@ def test_an_album_is_searched_while_it_is_being_indexed(tmp_path: Path) -> None:
     assert (now["pictures"], now["ready"], now["indexing"]["state"]) == (3, True, "idle")
     assert client.get(f"{fresh}/find", params={"q": "red"}).json()["pictures"][0]["picture"]["name"] == "red.png"
     assert client.get(f"{fresh}/skipped").json() == {
-        "skipped": [{"path": "broken.jpg", "reason": "no JPEG, PNG, WebP or other format that is read"}], "total": 1
+        "skipped": [{"path": "broken.jpg", "reason": "not a picture in a format that is read (JPEG, PNG, WebP, ...)"}],
+        "total": 1,
     }  # fmt: skip
     desk.close()
     shelf.close()

@@ -195,7 +195,7 @@ def _open(data: bytes) -> Image.Image:
             return image
     if prefix[4:8] == b"ftyp" and "HEIF" not in _openers():
         raise DecodeError("a HEIC picture; to read it: pip install 'whichpic[heif]'")
-    raise DecodeError(refusals[0] if refusals else "no JPEG, PNG, WebP or other format that is read")
+    raise DecodeError(refusals[0] if refusals else "not a picture in a format that is read (JPEG, PNG, WebP, ...)")
 
 
 def _decode(data: bytes, side: int, max_pixels: int) -> Decoded:

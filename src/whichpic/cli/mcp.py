@@ -38,7 +38,7 @@ def mcp(
     Over HTTP: whichpic mcp ~/Pictures --http; the address and the token are said on standard error.
     """
     if find_spec("mcp") is None:
-        raise ExtraMissing("the tools for assistants (whichpic mcp)", "mcp")
+        raise ExtraMissing("whichpic mcp", "mcp")
     from whichpic.web import mcp as tools
     from whichpic.web import serving
     from whichpic.web.app import Site
