@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from PIL import Image
 from starlette.testclient import TestClient
 
 from tests.chat.faulty import REASONS, STREAM_REASONS, Faulty, faulty
@@ -169,6 +170,9 @@ def test_pictures_are_handed_in_to_a_page_that_is_open(shelf: Shelf, desk: Desk)
         assert client.post(gone, content=data).status_code == 404
         assert client.post(there, content=b"no picture").status_code == 415
         assert client.post(there, content=b"\xff\xd8\xff" + bytes(20_000_001)).status_code == 413
+        vast = io.BytesIO()
+        Image.new("1", (9000, 9000)).save(vast, "PNG")
+        assert client.post(there, content=vast.getvalue()).status_code == 413, "a few bytes, and 81 million pixels"
         assert client.post(there, content=data, headers={"Origin": "http://evil.example"}).status_code == 403
     assert [each.name for each in taken] == ["a.jpg"]
 
