@@ -45,7 +45,6 @@ class Box:
                         "input", id="picture", type="file", accept=PICTURES, cls="unseen",
                         data_large=say("talk.picture.large"), data_kind=say("talk.picture.kind"),
                         data_failed=say("talk.picture.failed"), data_sending=say("talk.picture.sending", name="{name}"),
-                        data_drop=say("talk.picture.drop"),
                     )  # fmt: skip
             button(say("talk.find"), type="submit", cls="primary", do="say")
         el("figure", id="dropped", cls="dropped", hidden=True)
