@@ -395,7 +395,6 @@ class Session:
     @property
     def language_now(self) -> str:
         """The language of the questions: "en" or "zh"; where it is "auto", that of what was said last."""
-        if self.language != "auto":
-            return self.language
         said = [each.text for each in self.events if isinstance(each, Said) and each.text]
-        return "zh" if said and has_cjk(said[-1]) else "en"
+        own = "zh" if said and has_cjk(said[-1]) else "en"
+        return own if self.language == "auto" else self.language
