@@ -23,9 +23,9 @@ EXAMPLES = 50
 def main(requests: int = 10_000) -> int:
     """Print how many requests there were, what came back, and what was wrong. 1 where anything was."""
     warnings.simplefilter("ignore")  # of schemathesis and of what it sends requests with
-    began, total, wrong = time.perf_counter(), 0, set()
+    began, total, seed = time.perf_counter(), 0, 0
     statuses: Counter[int] = Counter()
-    seed = 0
+    wrong: set[str] = set()
     while total < requests:
         seed += 1
         with tempfile.TemporaryDirectory() as folder:
