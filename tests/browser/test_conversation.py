@@ -223,8 +223,10 @@ def test_going_back_and_branching_leave_the_other_conversation_alone(talk: Talki
     assert talk.shown() == first
 
 
-def test_an_address_of_no_conversation_is_told(page: Page) -> None:
-    page.goto("/album/drawn-scenes/20000101-000000-000000")
+def test_an_address_of_no_conversation_is_told(page: Page, watch: Watch) -> None:
+    watch.allow(r".*status of 404.*", r"status 404: .*/album/drawn-scenes/2000.*")
+    answer = page.goto("/album/drawn-scenes/20000101-000000-000000")
+    assert answer is not None and answer.status == 404
     expect(page.locator("[role=alert]")).to_contain_text("no session")
     page.get_by_role("link", name="Begin a new one").click()
     expect(page.locator("#say")).to_be_visible()

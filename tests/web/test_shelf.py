@@ -109,7 +109,7 @@ def test_a_pause_that_is_not_over_is_taken_back(tmp_path: Path) -> None:
     album = shelf.first
     end = album.watch(lambda: [].pop())  # a page that fails costs the indexing nothing
     album.start()
-    waited(lambda: album.indexing.phase == "pictures")
+    waited(lambda: encoder.begun)
     album.pause()
     album.start()
     encoder.gate.release(20)

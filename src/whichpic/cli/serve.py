@@ -104,6 +104,9 @@ def serve(
     from whichpic.web.shelf import opened
     from whichpic.web.talks import Talks
 
+    for folder in reports or ():
+        if not folder.expanduser().is_dir():
+            raise AlbumError(f"{folder} is no folder of reports; name one, as whichpic report --out makes it")
     made_up = not token and not is_loopback(host)
     rules = Rules.of(host, token=_fresh() if made_up else token, names=host_name or ())
     names = [name for name in dict.fromkeys(chat or [settings().chat]) if name.strip().casefold() not in ("", "none")]

@@ -144,6 +144,8 @@ def _where(error: RequestValidationError) -> str:
     """Where a request is not as it should be, and why; never what was sent, which may be anything."""
     found = error.errors()
     first = found[0] if found else {"loc": (), "msg": "not as it should be"}
+    if first.get("type") == "json_invalid":
+        return "the body is no JSON"
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
     rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return " ".join(f"{where or 'the body'}: {first['msg']}{rest}".split()).encode("utf-8", "replace").decode("utf-8")

@@ -190,7 +190,7 @@ class Shelved:
             state: Literal["paused", "idle"] = "paused" if report.stopped else "idle"
             return replace(self.indexing, state=state, skipped=len(report.skipped), error="")
         except (WhichpicError, OSError) as error:
-            return replace(self.indexing, state="failed", error=" ".join(str(error).split()))
+            return replace(self.indexing, state="failed", error=self.line(error))
         except Exception as error:  # a thread that dies in silence would leave "running" on the screen for good
             log.exception("%s could not be indexed", self.name)
             return replace(self.indexing, state="failed", error=f"indexing failed: {type(error).__name__}")

@@ -79,6 +79,7 @@ class Settings:
         say, models = page.say, list(page.site.chats.models.values())
         self.chosen = Chosen(first=models[0].id if models else "")
         self._numbers: dict[str, TextElement] = {}
+        self._seconds: dict[str, TextElement] = {}
         form = el("form", cls="stack", autocomplete="off", aria_labelledby="chat-settings")
         form.on("change", self._changed, js_handler=EVERYTHING)
         form.on("submit", js_handler="(e) => e.preventDefault()")
@@ -120,8 +121,9 @@ class Settings:
             with el("select", id=f"chat-{name}", name=name):
                 if none:
                     el("option", none, value="")
-                for each in models:
-                    el("option", each.name, value=each.id)
+                options = {each.id: el("option", each.name, value=each.id) for each in models}
+        if none:
+            self._seconds = options
 
     def _how(self) -> None:
         say = self.page.say
@@ -152,8 +154,10 @@ class Settings:
             asked = self.models()
         except ChatError:
             asked = []
-        if hasattr(self, "_blind"):
+        if self._seconds:
             put(self._blind, hidden=len(asked) < 2)
+            for id, option in self._seconds.items():
+                put(option, disabled=id == chosen.first)  # nobody is beside himself
         remote = [each.name for each in asked if not each.local]
         self._told.set_text(say("chat.how.beams.note") if chosen.how == "beams" and remote else "")
         self._note.set_text(" ".join(f"{each.name}: {each.detail}" for each in asked if each.state == "failed"))

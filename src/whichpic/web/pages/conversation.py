@@ -73,6 +73,7 @@ async def _page(request: Request, site: Site, album: str, session: str) -> None:
 
 
 def _gone(say: Say, why: str, to: str) -> None:
+    ui.context.client.status_code = 404
     heading(1, say("talk.gone.title"))
     el("p", say("talk.gone", why=" ".join(why.split())), role="alert")
     with el("p"):
@@ -222,18 +223,20 @@ class Page:
     def _wait(self) -> None:
         with el("div", cls="stack"):
             heading(1, self.say("talk.finding", title=self.album.title))
-            el("p", self.say("talk.waiting"), role="status")
+            waiting = el("p", self.say("talk.waiting"), role="status")
             self._trouble = said(False, cls="trouble")
             Panels(self).growing()
 
         def changed() -> None:
-            if self.album.ready:
-                self._loop.call_soon_threadsafe(again)
+            self._loop.call_soon_threadsafe(again if self.album.ready else told)
 
         def again() -> None:
             self._close()
             with self.client:
                 ui.run_javascript("location.reload()")
+
+        def told() -> None:
+            seen(waiting, self.album.indexing.state != "failed")  # then the banner says why, and offers to try again
 
         self._ends.append(self.album.watch(changed))
         changed()

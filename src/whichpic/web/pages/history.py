@@ -160,6 +160,7 @@ def _known(site: Site, album: str) -> str:
 
 
 def _gone(say: Say, error: Exception, to: str) -> None:
+    ui.context.client.status_code = 404
     heading(1, say("reports.gone"))
     el("p", " ".join(str(error).split()), role="alert")
     with el("p"):

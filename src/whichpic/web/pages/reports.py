@@ -266,6 +266,7 @@ def _trail(say: Say, *further: tuple[str, str]) -> None:
 
 
 def _gone(say: Say, error: Exception) -> None:
+    ui.context.client.status_code = 404
     heading(1, say("reports.gone"))
     el("p", " ".join(str(error).split()), role="alert")
     with el("p"):
