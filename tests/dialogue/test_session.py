@@ -411,3 +411,15 @@ def test_none_of_these_takes_them_and_their_near_duplicates_away_and_nothing_els
     assert order(Session.resume(ALBUM, session.path)) == now
     session.undo()
     assert [each.picture.id for each in session.results(12)] == shown
+
+
+def test_filters_may_stand_instead_of_those_before(tmp_path: Path) -> None:
+    session = Session(ALBUM, folder=tmp_path)
+    session.filter("folder=home")
+    session.filter("width>=900")
+    both = session.belief.mask.sum()
+    session.filter("width>=900", instead=True)
+    assert session.belief.mask.sum() > both and session.path is not None
+    assert (Session.resume(ALBUM, session.path).belief.mask == session.belief.mask).all()
+    session.undo()
+    assert session.belief.mask.sum() == both

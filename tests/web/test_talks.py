@@ -76,7 +76,8 @@ def test_everything_that_can_be_done(talks: Talks) -> None:
     state = talk.do(Mark(more=[a], less=[b]))
     assert (state.turns[1].more[0].id, state.turns[1].less[0].id) == (a, b)
     assert talk.do(Narrow(conditions=["folder=first"])).passing == 10
-    assert talk.do(Narrow(conditions=["folder=second"])).filters == ["folder=second"], "instead of the one before"
+    state = talk.do(Narrow(conditions=["folder=second"]))
+    assert state.filters == ["folder=second"] and len(state.turns) == 4, "instead of the one before, in one turn"
     assert talk.do(Narrow(conditions=[])).passing == 20
     talk.do(Like(picture=b, weight=-1))
     assert talk.do(Restate(text="something blue")).query == "something blue"

@@ -124,8 +124,8 @@ def believe(gallery: Gallery, records: Sequence[Record], settings: BeliefSetting
             values = _kept(gallery, event, settings)
             parts.append(Part(record.n, kind, "", values, more=len(event.more), less=len(event.less)))
         elif isinstance(event, Filtered):
-            everything = np.ones(gallery.n, dtype=np.bool_)
-            mask = mask & gallery.passing(event.conditions) if event.conditions else everything
+            anew = event.instead or not event.conditions
+            mask = (np.ones_like(mask) if anew else mask) & gallery.passing(event.conditions)
     mask.flags.writeable = False
     return Belief(tuple(parts), mask)
 

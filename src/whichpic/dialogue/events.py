@@ -150,9 +150,10 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
-    """Conditions that must hold from now on, beside those before; none at all lifts every filter."""
+    """Conditions that must hold from now on, beside those before or instead of them; none at all lifts every filter."""
 
     conditions: tuple[str, ...] = ()
+    instead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +223,12 @@ def _wordless(record: Record) -> Record | None:
 
 
 def filters_of(records: list[Record]) -> list[str]:
-    """The conditions that hold: they add up, and an empty one lifts them all."""
+    """The conditions that hold: they add up, unless they are instead of those before; none lifts them all."""
     found: list[str] = []
     for record in records:
         if isinstance(record.event, Filtered):
-            found = [*found, *record.event.conditions] if record.event.conditions else []
+            anew = record.event.instead or not record.event.conditions
+            found = [*([] if anew else found), *record.event.conditions]
     return found
 
 
@@ -300,6 +302,8 @@ def _typed(kind: str, body: dict[str, Any]) -> dict[str, Any]:
         body = {name: tuple(value) if isinstance(value, list) else value for name, value in body.items()}
         if kind == "marked":
             body.setdefault("shown", ())
+        if not isinstance(body.get("instead", False), bool):
+            raise ValueError("instead is true or false")
     return body
 
 

@@ -162,10 +162,10 @@ class Session:
         self._position(picture)
         self._add(Chosen(picture))
 
-    def filter(self, *conditions: str) -> None:
-        """Conditions that must hold from now on; none at all lifts the filters. Raises QueryError."""
+    def filter(self, *conditions: str, instead: bool = False) -> None:
+        """Conditions that must hold beside those before, or instead of them; none lifts the filters. Raises QueryError."""
         self.gallery.passing(tuple(conditions))  # an odd condition is an error now
-        self._add(Filtered(tuple(conditions)))
+        self._add(Filtered(tuple(conditions), instead))
 
     def undo(self) -> None:
         """Take the last event back. Raises SessionError where there is none."""

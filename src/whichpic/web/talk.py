@@ -217,16 +217,11 @@ class Talk:
         self.session.answer(words or doing.option, question=question)
 
     def _narrow(self, conditions: list[str]) -> None:
-        """All conditions that hold from now on: a session adds them up, so that others are lifted first."""
-        self.session.gallery.passing(tuple(conditions))  # an odd one is an error before anything changes
+        """All conditions that hold from now on; what is new is said alone, as a person would."""
         held = self.state.filters
-        if held and conditions[: len(held)] != held:
-            self.session.filter()
-            held = []
-        if new := conditions[len(held) :]:
-            self.session.filter(*new)
-        elif not conditions and not held:
-            self.session.filter()
+        more = bool(held) and len(conditions) > len(held) and conditions[: len(held)] == held
+        new = conditions[len(held) :] if more else conditions
+        self.session.filter(*new, instead=bool(held and new) and not more)
 
     def _here(self, picture: str) -> str:
         if picture not in self.session.gallery.positions:
