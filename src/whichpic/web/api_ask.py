@@ -46,7 +46,7 @@ LONGEST_UPLOAD = MOST_BYTES * 4 // 3 + 200
 class Spoken(BaseModel):
     """One earlier message."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     role: Literal["user", "assistant"]
     text: Annotated[str, Field(max_length=LONGEST_ANSWER)]
@@ -55,7 +55,7 @@ class Spoken(BaseModel):
 class Ask(BaseModel):
     """A question about pictures. They are named by an album and its ids, or handed in as base64; nothing is fetched."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     question: Annotated[str, Field(min_length=1, max_length=LONGEST_QUESTION)]
     model: Annotated[str, Field(max_length=100, description="An id of /api/v1/models; the first where empty.")] = ""

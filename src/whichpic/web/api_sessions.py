@@ -34,14 +34,14 @@ _MORE: dict[str, Any] = {
 class Begin(BaseModel):
     """A new session; auto: questions are in the language of what is said."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     language: Literal["auto", "en", "zh"] = "auto"
 
 
 class Branch(BaseModel):
     """Where a copy goes on: after the event of that number (`n` of a turn), or at the end."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     n: Annotated[int, Field(ge=-1, le=1_000_000)] | None = None
 
 
