@@ -6,7 +6,7 @@ Below all three: shelf (the albums, and their indexing), talk (one session that 
                 are told), faults (pages that say what went wrong)
     API         api, api_albums, api_pictures, api_sessions, api_questions, api_ask; api_errors (statuses), api_uploads
     assistants  mcp
-    pages       pages/, over album_words and album_filters (what an album has to say and to filter), kept and earlier
+    pages       pages/, over album_words and album_filters (what an album has to say and to filter), kept
                 (sessions that were kept), reports, steps and seen (replays), chats and chat_log (talking with models)
 
 Needs the extra `web`; nothing below imports this package.

@@ -101,7 +101,9 @@ class Weighted(_Body):
 class Find(_Body):
     """What to look for: texts, pictures of the album for and against, weighted texts for and against, conditions."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"text": "a red car", "k": 12}]})
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"text": "a red car", "k": 12}]}
+    )
 
     text: Text | None = None
     texts: Annotated[list[Text], Field(max_length=20)] = []

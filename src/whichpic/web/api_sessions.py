@@ -100,7 +100,7 @@ def _begin(routes: APIRouter, site: Site) -> None:
         album(site, name)
         kept = await site.desk.list(site.talks.kept, name, limit)
         return KeptSessions(sessions=[
-            KeptView(id=each.id, at=each.at, said=each.said, events=each.events, found=each.found) for each in kept
+            KeptView(id=each.id, at=each.at, said=each.said, events=each.turns, found=bool(each.found)) for each in kept
         ])  # fmt: skip
 
     @routes.post(_OF_SESSION + "/branch", operation_id="branch_session", tags=["sessions"], status_code=201,

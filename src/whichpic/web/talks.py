@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from whichpic.dialogue import Session
 from whichpic.errors import SessionError
 from whichpic.web.desk import Desk
-from whichpic.web.kept import Kept, read_kept
+from whichpic.web.kept import Kept, kept
 from whichpic.web.talk import Talk
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Talks:
 
     def kept(self, album: str, most: int = 50) -> list[Kept]:
         """The sessions that were kept, newest first."""
-        return [found for path in self.shelf[album].album.sessions()[:most] if (found := read_kept(path)) is not None]
+        return [each for each in kept(self.shelf[album], most=most)[0] if not each.trouble]
 
     def remove(self, album: str, id: str) -> None:
         """Delete a session for good. Raises AlbumError, SessionError: not there, open somewhere, or not to be deleted."""

@@ -13,7 +13,7 @@ from fastapi import Request
 from nicegui import ui
 
 from whichpic.errors import SessionError, WhichpicError
-from whichpic.web.earlier import earlier
+from whichpic.web.kept import kept
 from whichpic.web.pages.elements import button, el, field, heading, link, said
 from whichpic.web.pages.frame import frame, spoken
 from whichpic.web.pages.replay import Replay
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nicegui.elements.mixins.text_element import TextElement
 
     from whichpic.web.app import Site
-    from whichpic.web.earlier import Earlier
+    from whichpic.web.kept import Kept
     from whichpic.web.pages.frame import Say
     from whichpic.web.shelf import Shelved
 
@@ -45,7 +45,7 @@ def pages(site: Site) -> None:
                 query = request.query_params.get("q", "").strip()[:_LONGEST]
                 skip = request.query_params.get("skip", "")
                 past = int(skip) if skip.isascii() and skip.isdecimal() and len(skip) < 8 else 0
-                found, more = await asyncio.to_thread(earlier, shelved, query=query, skip=past, most=LISTED)
+                found, more = await asyncio.to_thread(kept, shelved, query=query, skip=past, most=LISTED)
             except (WhichpicError, OSError) as error:
                 _gone(say, error, "/")
                 return
@@ -82,7 +82,7 @@ class _History:
         self.root = f"/album/{quote(shelved.name, safe='')}"
         self.seen = Seen(shelved)
 
-    def draw(self, found: list[Earlier], *, query: str, skip: int, more: bool) -> None:
+    def draw(self, found: list[Kept], *, query: str, skip: int, more: bool) -> None:
         """The page inside its frame."""
         say = self.say
         heading(1, say("history.title"))
@@ -110,7 +110,7 @@ class _History:
                     asked = urlencode({"q": query, "skip": to} if query else {"skip": to})
                     link(self.say(f"history.{key}"), f"{self.root}/sessions?{asked}", cls="button")
 
-    def _row(self, each: Earlier, line: TextElement) -> None:
+    def _row(self, each: Kept, line: TextElement) -> None:
         say = self.say
         if each.trouble:
             el("span", each.id, cls="report-name")
@@ -132,7 +132,7 @@ class _History:
                 el("p", self.seen.words(each.found)[:200], cls="small")
             self._actions(each, line)
 
-    def _actions(self, each: Earlier, line: TextElement) -> None:
+    def _actions(self, each: Kept, line: TextElement) -> None:
         say = self.say
         api = f"/api/v1/albums/{quote(self.shelved.name, safe='')}/sessions/{quote(each.id, safe='')}"
         with el("div", cls="line small history-actions"):
