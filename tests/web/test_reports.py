@@ -10,7 +10,7 @@ import pytest
 from whichpic.errors import SessionError
 from whichpic.evaluate.report import write_report
 from whichpic.simulate.dialogues import Dialogue, Turn, write_dialogues
-from whichpic.web.earlier import earlier
+from whichpic.web.kept import kept
 from whichpic.web.reports import Reports
 from whichpic.web.seen import LARGE, SMALL, Seen, drawn, seen_of
 from whichpic.web.shelf import Shelf
@@ -210,14 +210,14 @@ def test_earlier_sessions_are_listed_searched_and_removed(talks: Talks, shelf: S
         talk.do(Say(text=text))
     picture = talk.state.pictures[0].picture.id
     talk.do(Choose(picture=picture))
-    found, more = earlier(shelf.first)
+    found, more = kept(shelf.first)
     mine = {each.said: each for each in found}
     assert {"a red kite", "a blue boat", "rotes Fahrrad"} <= set(mine) and not more
     assert (mine["rotes Fahrrad"].found, mine["rotes Fahrrad"].turns, mine["a blue boat"].found) == (picture, 2, "")
-    assert [each.said for each in earlier(shelf.first, query="BOAT blue")[0]] == ["a blue boat"]
-    assert earlier(shelf.first, most=1)[1]
+    assert [each.said for each in kept(shelf.first, query="BOAT blue")[0]] == ["a blue boat"]
+    assert kept(shelf.first, most=1)[1]
     talks.remove("my-album", mine["a blue boat"].id)
-    assert earlier(shelf.first, query="boat")[0] == []
+    assert kept(shelf.first, query="boat")[0] == []
 
 
 def test_a_session_that_somebody_looks_at_is_not_removed(talks: Talks, shelf: Shelf) -> None:
@@ -239,7 +239,7 @@ def test_a_session_file_that_is_damaged_is_a_line_of_the_list(shelf: Shelf) -> N
     path = folder / "99999999-broken.jsonl"
     path.write_text(json.dumps({"whichpic_session": 1}) + "\n", encoding="utf-8")
     try:
-        (first, *_), _ = earlier(shelf.first)
+        (first, *_), _ = kept(shelf.first)
         assert first.id == "99999999-broken" and first.trouble and str(folder) not in first.trouble
     finally:
         path.unlink()
