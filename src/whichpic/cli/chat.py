@@ -1,4 +1,4 @@
-"""The options of every command that talks with a model, and the one way to open it. Called by cli only."""
+"""The options of every command that talks with a model, or holds sessions, and the one way to open it. Called by cli only."""
 
 from __future__ import annotations
 
@@ -44,6 +44,22 @@ AllowCodeOption = Annotated[
         metavar="REVISION",
         help="Run the Python code that comes with the weights, of this revision only.",
     ),
+]
+AskerOption = Annotated[str, typer.Option(help="Who proposes questions: facts, pick; with a model captions, pictures.")]
+ChooserOption = Annotated[str, typer.Option(help="Who chooses among them: eig, kl, first or random.")]
+RewriterOption = Annotated[
+    str,
+    typer.Option(
+        help="What folds all that was said into one query: join (default), slerp; with a model reconstruct, expand."
+    ),
+]
+RerankOption = Annotated[int, typer.Option(min=0, help="How many of the best pictures the model looks at each turn.")]
+SamplerOption = Annotated[
+    str, typer.Option(help="Which candidates the asker 'pictures' sees: cluster, interval, random or top.")
+]
+FeedbackOption = Annotated[bool, typer.Option(help="The model describes the pictures that you like.")]
+DeadlineOption = Annotated[
+    float | None, typer.Option(min=0.1, help="Seconds that a turn waits for the model (WHICHPIC_DEADLINE, or 30).")
 ]
 
 

@@ -11,7 +11,21 @@ from urllib.parse import quote
 
 import typer
 
-from whichpic.cli.chat import AdapterOption, AllowCodeOption, ChatCacheOption, LlmOption, PrecisionOption, opened_chat
+from whichpic.cli.chat import (
+    AdapterOption,
+    AllowCodeOption,
+    AskerOption,
+    ChatCacheOption,
+    ChooserOption,
+    DeadlineOption,
+    FeedbackOption,
+    LlmOption,
+    PrecisionOption,
+    RerankOption,
+    RewriterOption,
+    SamplerOption,
+    opened_chat,
+)
 from whichpic.cli.index import EncoderOption, StoreOption
 from whichpic.cli.open import ensure_seer, fetch, say_encoder
 from whichpic.cli.output import note, quoted
@@ -56,23 +70,13 @@ def serve(
         ),
     ] = None,
     llm: LlmOption = "",
-    asker: Annotated[
-        str, typer.Option(help="Who proposes questions: facts, pick; with a model captions, pictures.")
-    ] = "facts,pick",
-    chooser: Annotated[str, typer.Option(help="Who chooses among them: eig, kl, first or random.")] = "eig",
-    rewriter: Annotated[
-        str,
-        typer.Option(
-            help="What folds all that was said into one query: join (default), slerp; with a model reconstruct, expand."
-        ),
-    ] = "",
-    rerank: Annotated[int, typer.Option(min=0, help="How many of the best pictures the model looks at each turn.")] = 0,
-    sampler: Annotated[
-        str, typer.Option(help="Which candidates the asker 'pictures' sees: cluster, interval, random or top.")
-    ] = "cluster",
-    deadline: Annotated[
-        float | None, typer.Option(min=0.1, help="Seconds that a turn waits for the model (WHICHPIC_DEADLINE, or 30).")
-    ] = None,
+    asker: AskerOption = "facts,pick",
+    chooser: ChooserOption = "eig",
+    rewriter: RewriterOption = "",
+    rerank: RerankOption = 0,
+    sampler: SamplerOption = "cluster",
+    feedback: FeedbackOption = True,
+    deadline: DeadlineOption = None,
     chat_cache: ChatCacheOption = None,
     adapter: AdapterOption = None,
     precision: PrecisionOption = "auto",
@@ -115,7 +119,7 @@ def serve(
     check_models(model, rewriter=rewriter, rerank=rerank)
     given = {name: options[name] for name in ("precision", "allow_code") if options[name] not in (None, "auto")}
     asking: dict[str, Any] = {"asker": asker, "choose_by": chooser, "rewriter": rewriter, "rerank": rerank,
-                              "sampler": sampler, "deadline": deadline, "chat": model}  # fmt: skip
+                              "sampler": sampler, "feedback": feedback, "deadline": deadline, "chat": model}  # fmt: skip
     with serving.bound(host, port) as listening:
         shelf, desk = opened(albums, encoder=encoder, store=store, fetch=fetch), Desk()
         site = Site(

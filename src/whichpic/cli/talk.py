@@ -13,10 +13,17 @@ import typer
 from whichpic.cli.chat import (
     AdapterOption,
     AllowCodeOption,
+    AskerOption,
     ChatCacheOption,
     ChatOption,
+    ChooserOption,
+    DeadlineOption,
+    FeedbackOption,
     LlmOption,
     PrecisionOption,
+    RerankOption,
+    RewriterOption,
+    SamplerOption,
     opened_chat,
 )
 from whichpic.cli.index import EncoderOption, FolderArgument, StoreOption
@@ -35,10 +42,8 @@ def talk(
     album: FolderArgument,
     words: Annotated[list[str] | None, typer.Argument(help="The first thing to say.")] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with a session: its id, 'last', or a file.")] = None,
-    asker: Annotated[
-        str, typer.Option(help="Who proposes questions: facts, pick; with a model captions, pictures.")
-    ] = "facts,pick",
-    chooser: Annotated[str, typer.Option(help="Who chooses among them: eig, kl, first or random.")] = "eig",
+    asker: AskerOption = "facts,pick",
+    chooser: ChooserOption = "eig",
     language: Annotated[str, typer.Option(help="Language of the questions: auto, en or zh.")] = "auto",
     pictures: Annotated[bool, typer.Option(help="Show the pictures, where the terminal can.")] = True,
     k: Annotated[int, typer.Option("-k", min=1, help="How many to show.")] = 8,
@@ -46,20 +51,11 @@ def talk(
     store: StoreOption = None,
     chat: ChatOption = "",
     llm: LlmOption = "",
-    rewriter: Annotated[
-        str,
-        typer.Option(
-            help="What folds all that was said into one query: join (default), slerp; with a model reconstruct, expand."
-        ),
-    ] = "",
-    rerank: Annotated[int, typer.Option(min=0, help="How many of the best pictures the model looks at each turn.")] = 0,
-    sampler: Annotated[
-        str, typer.Option(help="Which candidates the asker 'pictures' sees: cluster, interval, random or top.")
-    ] = "cluster",
-    feedback: Annotated[bool, typer.Option(help="The model describes the pictures that you like.")] = True,
-    deadline: Annotated[
-        float | None, typer.Option(min=0.1, help="Seconds that a turn waits for the model (WHICHPIC_DEADLINE, or 30).")
-    ] = None,
+    rewriter: RewriterOption = "",
+    rerank: RerankOption = 0,
+    sampler: SamplerOption = "cluster",
+    feedback: FeedbackOption = True,
+    deadline: DeadlineOption = None,
     chat_cache: ChatCacheOption = None,
     adapter: AdapterOption = None,
     precision: PrecisionOption = "auto",
