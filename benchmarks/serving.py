@@ -168,11 +168,12 @@ def serve(port: int, album: Path) -> None:
     """What the server's process does: as `whichpic serve`, but one visitor may be 32."""
     import uvicorn
 
-    from whichpic.web.app import Site, build
+    from whichpic.web.app import build
     from whichpic.web.desk import Desk
     from whichpic.web.guard import Rules
     from whichpic.web.limits import Limits, Pace
     from whichpic.web.shelf import opened
+    from whichpic.web.site import Site
     from whichpic.web.talks import Talks
 
     many = Pace(1e6, 1e6)

@@ -217,9 +217,10 @@ def serving(folder: Path) -> Iterator[str]:
     import uvicorn
 
     from whichpic.chat.scripted import Scripted
-    from whichpic.web.app import Site, build
+    from whichpic.web.app import build
     from whichpic.web.desk import Desk
     from whichpic.web.shelf import opened
+    from whichpic.web.site import Site
     from whichpic.web.talks import Talks
 
     shelf, desk, names = opened([folder], encoder="toy"), Desk(), ("scripted", "scripted-2")

@@ -21,10 +21,10 @@ from whichpic.api import Album
 from whichpic.chat.remote import Remote
 from whichpic.encoders.toy import Toy
 from whichpic.web import api, api_ask
-from whichpic.web.app import Site
 from whichpic.web.desk import Desk
 from whichpic.web.guard import Guard
 from whichpic.web.shelf import Shelf
+from whichpic.web.site import Site
 from whichpic.web.talks import Talks
 
 DEADLINE = 0.5

@@ -17,11 +17,11 @@ from whichpic.api import Album
 from whichpic.encoders.toy import Toy
 from whichpic.web import api_ask, faults
 from whichpic.web.api import router
-from whichpic.web.app import Site
 from whichpic.web.desk import Desk
 from whichpic.web.guard import Guard, Rules
 from whichpic.web.limits import Limits, Pace
 from whichpic.web.shelf import Shelf
+from whichpic.web.site import Site
 from whichpic.web.talks import Talks
 from whichpic.web.views import Say
 

@@ -15,9 +15,9 @@ from tests.support import drawn
 from tests.web.fuzzing import albums, application
 from whichpic.api import Album
 from whichpic.encoders.toy import Toy
-from whichpic.web.app import Site
 from whichpic.web.desk import Desk
 from whichpic.web.shelf import Shelf
+from whichpic.web.site import Site
 from whichpic.web.talks import Talks
 
 DRAWN, TOLD = "/api/v1/albums/drawn", "/api/v1/albums/told"

@@ -23,11 +23,11 @@ from tests.chat.faulty import REASONS, STREAM_REASONS, Faulty, faulty
 from tests.support import drawn
 from whichpic.chat.scripted import Scripted
 from whichpic.web import api_ask
-from whichpic.web.app import Site
 from whichpic.web.chat_log import Given
 from whichpic.web.desk import Desk
 from whichpic.web.guard import Guard
 from whichpic.web.shelf import Shelf
+from whichpic.web.site import Site
 from whichpic.web.talks import Talks
 
 

@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 
 from tests.support import COLOURS, drawn
 from tests.web.fuzzing import albums, application
-from whichpic.web.app import Site
 from whichpic.web.desk import Desk
+from whichpic.web.site import Site
 from whichpic.web.talks import Talks
 
 DRAWN, TOLD = "/api/v1/albums/drawn", "/api/v1/albums/told"

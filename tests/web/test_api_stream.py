@@ -13,8 +13,8 @@ import uvicorn
 
 from tests.web.fuzzing import albums, application
 from whichpic.web import api_questions
-from whichpic.web.app import Site
 from whichpic.web.desk import Desk
+from whichpic.web.site import Site
 from whichpic.web.talk import Talk
 from whichpic.web.talks import Talks
 from whichpic.web.views import Say

@@ -25,10 +25,10 @@ from tests.support import drawn
 from tests.web.addresses import addresses
 from tests.web.fuzzing import application
 from whichpic.chat.remote import Remote
-from whichpic.web.app import Site
 from whichpic.web.chat_log import Given
 from whichpic.web.desk import Desk
 from whichpic.web.shelf import Shelf
+from whichpic.web.site import Site
 from whichpic.web.talks import Talks
 
 

@@ -41,9 +41,9 @@ def mcp(
         raise ExtraMissing("whichpic mcp", "mcp")
     from whichpic.web import mcp as tools
     from whichpic.web import serving
-    from whichpic.web.app import Site
     from whichpic.web.desk import Desk
     from whichpic.web.shelf import opened
+    from whichpic.web.site import Site
     from whichpic.web.talks import Talks
 
     model = opened_chat(chat)

@@ -102,10 +102,11 @@ def serve(
         raise ExtraMissing("whichpic serve", "web")
     from whichpic.settings import settings
     from whichpic.web import serving
-    from whichpic.web.app import Site, build
+    from whichpic.web.app import build
     from whichpic.web.desk import Desk
     from whichpic.web.guard import Rules, is_loopback
     from whichpic.web.shelf import opened
+    from whichpic.web.site import Site
     from whichpic.web.talks import Talks
 
     for folder in reports or ():

@@ -14,7 +14,7 @@ from whichpic.web import api_albums, api_pictures, api_questions, api_sessions
 from whichpic.web.api_errors import lined, refusals
 
 if TYPE_CHECKING:
-    from whichpic.web.app import Site
+    from whichpic.web.site import Site
 
 PREFIX = "/api/v1"
 

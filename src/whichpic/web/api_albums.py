@@ -13,8 +13,8 @@ from whichpic.web.api_errors import TAKEN, album, known_pictures, refusals
 from whichpic.web.views import MOST_SHOWN, Listed, PictureId, Text, clean, listed
 
 if TYPE_CHECKING:
-    from whichpic.web.app import Site
     from whichpic.web.shelf import Shelved
+    from whichpic.web.site import Site
 
 AlbumName = Annotated[str, Path(max_length=100, description="Name of an album, as `GET /albums` lists it.")]
 MOST_ENTRIES = 1000

@@ -35,8 +35,8 @@ from whichpic.web.chats import Done, Failed, Loading, Token
 from whichpic.web.views import PictureId
 
 if TYPE_CHECKING:
-    from whichpic.web.app import Site
     from whichpic.web.chats import Part, Writing
+    from whichpic.web.site import Site
 
 OFTEN = 0.2
 """Seconds between looks whether the client is still there."""

@@ -21,8 +21,8 @@ from whichpic.web.talks import NoSession, TooMany
 
 if TYPE_CHECKING:
     from whichpic.search.gallery import Gallery
-    from whichpic.web.app import Site
     from whichpic.web.shelf import Shelved
+    from whichpic.web.site import Site
     from whichpic.web.talk import Talk
 
 LONGEST_LINE = 500

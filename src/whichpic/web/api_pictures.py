@@ -21,8 +21,8 @@ from whichpic.web.api_errors import album, need_picture, refusals
 from whichpic.web.views import PictureDetail, detail_of
 
 if TYPE_CHECKING:
-    from whichpic.web.app import Site
     from whichpic.web.shelf import Shelved
+    from whichpic.web.site import Site
 
 PictureName = Annotated[str, Path(max_length=200, description="Id of a picture of the album.")]
 # In an address everything is a text, and a literal number is not read from one.

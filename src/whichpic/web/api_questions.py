@@ -19,7 +19,7 @@ from whichpic.web.api_sessions import SessionId
 from whichpic.web.views import State
 
 if TYPE_CHECKING:
-    from whichpic.web.app import Site
+    from whichpic.web.site import Site
     from whichpic.web.talk import Talk
 
 KEEP_ALIVE = 10.0

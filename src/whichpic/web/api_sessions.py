@@ -17,7 +17,7 @@ from whichpic.web.api_uploads import TYPES, received
 from whichpic.web.views import Choose, Doing, Like, Mark, PictureView, ReasonView, State, picture_view
 
 if TYPE_CHECKING:
-    from whichpic.web.app import Site
+    from whichpic.web.site import Site
     from whichpic.web.talk import Talk
 
 SessionId = Annotated[str, Path(max_length=100, description="Id of a session, as `POST .../sessions` gave it.")]

@@ -6,69 +6,23 @@ site = Site(shelf, talks, desk, ...); uvicorn serves build(site).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whichpic import __version__
+from whichpic.web.site import STATIC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from fastapi import FastAPI
 
-    from whichpic.chat.base import Chat
-    from whichpic.web.chats import Chats
-    from whichpic.web.desk import Desk
     from whichpic.web.guard import Guard, Rules
-    from whichpic.web.shelf import Shelf, Shelved
-    from whichpic.web.talks import Talks
+    from whichpic.web.shelf import Shelved
+    from whichpic.web.site import Site
 
-STATIC = Path(__file__).parent / "static"
 RECONNECT = 30.0
 """Seconds that a page which lost its connection is waited for."""
-
-
-@dataclass
-class Site:
-    """What the pages and the API work on."""
-
-    shelf: Shelf
-    talks: Talks
-    desk: Desk
-    models: Sequence[str] = ()
-    """Names of chat models (`chat.open_chat`) that may be talked to about pictures; the first one also asks."""
-    reports: Sequence[Path] = ()
-    """Folders with reports and dialogues."""
-    version: str = field(default=__version__)
-    opened: Sequence[Chat | None] = ()
-    """Those of the models that are open already, in their order."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """What `open_chat` is given for those others whose weights are in this process."""
-
-    @cached_property
-    def chats(self) -> Chats:
-        """The models, ready to be talked to."""
-        from whichpic.web.chats import Chats
-
-        return Chats(self.models, self.desk, opened=self.opened, **self.options)
-
-    def close(self) -> None:
-        """End what is under way, and let go of models and albums."""
-        from whichpic.chat.base import cancel
-
-        chats = [model.chat for model in self.chats.models.values()]
-        for chat in [*chats, self.talks.options.get("chat")]:
-            if chat is not None:
-                cancel(chat)
-        self.desk.close()
-        for shelved in self.shelf:
-            shelved.pause()
-        for shelved in self.shelf:
-            shelved.close(1.0)  # a batch that takes longer is done again by the next index
 
 
 def build(site: Site, *, rules: Rules | None = None) -> Guard:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI, Request
     from starlette.responses import Response
 
-    from whichpic.web.app import Site
+    from whichpic.web.site import Site
     from whichpic.web.texts import Language
 
 

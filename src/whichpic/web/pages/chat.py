@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from nicegui.events import GenericEventArguments
 
-    from whichpic.web.app import Site
     from whichpic.web.chat_log import Given
     from whichpic.web.chats import Writing
     from whichpic.web.pages.frame import Say
+    from whichpic.web.site import Site
 
 FIRST = ("detail", "happens", "text", "odd")
 PROMPTS = ("all", "objects", "attributes", "relations", "scene", "text", "mood")

@@ -27,9 +27,9 @@ from whichpic.web.pages.timeline import Found, Timeline
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from whichpic.web.app import Site
     from whichpic.web.pages.frame import Say
     from whichpic.web.shelf import Shelved
+    from whichpic.web.site import Site
     from whichpic.web.talk import Talk
 
 PATIENCE = 30.0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from nicegui import ui
 
 from whichpic.web.pages.elements import button, el, link
+from whichpic.web.site import STATIC
 from whichpic.web.texts import HTML_LANGUAGE, language_of
 from whichpic.web.texts import say as text_of
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from fastapi import Request
     from nicegui.element import Element
 
-    from whichpic.web.app import Site
+    from whichpic.web.site import Site
     from whichpic.web.texts import Language
 
 Here = Literal["find", "chat", "reports", ""]
@@ -90,8 +91,6 @@ def _head(site: Site, say: Say, title: str) -> None:
 
 @cache
 def _icon() -> str:
-    from whichpic.web.app import STATIC
-
     return (STATIC / "icon.svg").read_text(encoding="utf-8").strip()
 
 

@@ -23,10 +23,10 @@ from whichpic.web.steps import of_session
 if TYPE_CHECKING:
     from nicegui.elements.mixins.text_element import TextElement
 
-    from whichpic.web.app import Site
     from whichpic.web.kept import Kept
     from whichpic.web.pages.frame import Say
     from whichpic.web.shelf import Shelved
+    from whichpic.web.site import Site
 
 LISTED = 30
 _LONGEST = 200  # characters of a search

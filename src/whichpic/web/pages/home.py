@@ -22,10 +22,10 @@ from whichpic.web.pages.grid import thumbnail
 if TYPE_CHECKING:
     from fastapi import Response
 
-    from whichpic.web.app import Site
     from whichpic.web.kept import Kept
     from whichpic.web.pages.frame import Say
     from whichpic.web.shelf import Shelved
+    from whichpic.web.site import Site
 
 PICTURES, SESSIONS, CAPTIONS = 3, 3, 2
 

@@ -15,9 +15,9 @@ from whichpic.web.pages.elements import button, el, heading, put, said
 from whichpic.web.seen import LARGE
 
 if TYPE_CHECKING:
-    from whichpic.web.app import Site
     from whichpic.web.pages.frame import Say
     from whichpic.web.seen import Seen
+    from whichpic.web.site import Site
     from whichpic.web.steps import Choice, Step, Steps
 
 SECONDS = 2.5

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from whichpic.simulate.dialogues import Dialogue, Header
-    from whichpic.web.app import Site
     from whichpic.web.pages.frame import Say
     from whichpic.web.reports import Found, Run
     from whichpic.web.seen import Seen
+    from whichpic.web.site import Site
 
 LISTED = 50
 """Dialogues of one page of a list."""
