@@ -266,13 +266,12 @@ class Conversation:
                     raise SessionError(f"{len(ready)} questions are ready: /ask NUMBER")
                 self._ask(ready[number - 1 : number])
                 return True
-            case "query" if rest.strip():
-                session.restate(rest)
-            case "query":
-                print(
-                    self._text("query", query=printable(session.query)) if session.query else self._text("nothing said")
-                )
+            case "query" if not rest.strip():
+                said = printable(session.query)
+                print(self._text("query", query=said) if said else self._text("nothing said"))
                 return True
+            case "query":
+                session.restate(rest)
             case "show":
                 if rest.strip():
                     self.k = _number(rest)
