@@ -172,9 +172,10 @@ def test_nothing_that_a_dialogue_says_is_markup(page: Page) -> None:
     page.locator(".replay-list a").nth(1).click()
     at(page, f"Turn 0 of {len(PAYLOADS) - 1}")
     assert page.locator(".query-text").inner_text() == PAYLOADS[0]
-    for key in ("ArrowRight", "End", *["ArrowLeft"] * 12):
+    last = len(PAYLOADS) - 1
+    for key, turn in (("ArrowRight", 1), ("End", last), *(("ArrowLeft", last - k) for k in range(1, 13))):
         page.keyboard.press(key)
-    at(page, f"Turn {len(PAYLOADS) - 13} ")
+        at(page, f"Turn {turn} ")
     assert page.evaluate("window.__hit") is None
 
 
