@@ -183,12 +183,17 @@ def test_what_is_pressed_before_the_page_is_connected_is_done_in_its_order(page:
     page.get_by_role("link", name="played </script>", exact=True).click()
     page.locator(".replay-list a").nth(1).click()
     at(page, "Turn 0 ")
-    page.evaluate("window.did_handshake = false")
-    for key in ("End", "ArrowLeft", "ArrowLeft"):
-        page.keyboard.press(key)
-    page.evaluate("setTimeout(() => { window.did_handshake = true }, 100)")
-    page.keyboard.press("ArrowLeft")
-    at(page, f"Turn {len(PAYLOADS) - 4} ")
+    page.wait_for_function("window.did_handshake")
+    # One key before the connection stands, two at the moment it does.
+    page.evaluate("""() => {
+        const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+        window.did_handshake = false;
+        press("End");
+        window.did_handshake = true;
+        press("ArrowLeft");
+        press("ArrowLeft");
+    }""")
+    at(page, f"Turn {len(PAYLOADS) - 3} ")
 
 
 def test_earlier_searches_are_found_replayed_exported_and_deleted(page: Page) -> None:
